@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Limits and the registry: how many targets and windows each user has, and who
+ * has what on whom.
+ *
+ * One mutex guards both.  It nests inside mmap_lock (a window is made there),
+ * so nothing under it touches user memory.  The registry never dereferences an
+ * object that is being freed: an object leaves the list, under the mutex,
+ * before any part of it is torn down.
+ */
+#include <linux/cred.h>
+#include <linux/hashtable.h>
+#include <linux/moduleparam.h>
+#include <linux/pid.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include <linux/user_namespace.h>
+
+#include "xmap.h"
+
+unsigned int xmap_max_targets = 4096;
+module_param_named(max_targets, xmap_max_targets, uint, 0644);
+MODULE_PARM_DESC(max_targets, "Targets that one user may have at a time");
+
+unsigned int xmap_max_windows = 16384;
+module_param_named(max_windows, xmap_max_windows, uint, 0644);
+MODULE_PARM_DESC(max_windows, "Windows that one user may have at a time");
+
+/* Entries that XMAP_LIST gathers under the mutex before it copies them out. */
+#define XMAP_LIST_BATCH 32
+
+/**
+ * struct xmap_user - What one user has
+ * @node: Entry in xmap_users
+ * @uid: The user
+ * @count: Number of objects by kind
+ *
+ * All under xmap_account_lock.  Exists while a count is not 0.
+ */
+struct xmap_user {
+	struct hlist_node node;
+	kuid_t uid;
+	u32 count[XMAP_LIST_WINDOW + 1];
+};
+
+static DEFINE_MUTEX(xmap_account_lock);
+static DEFINE_HASHTABLE(xmap_users, 6);
+static LIST_HEAD(xmap_objects);
+static u64 xmap_last_serial;
+
+static struct xmap_user *xmap_user_find(kuid_t uid)
+{
+	struct xmap_user *user;
+
+	lockdep_assert_held(&xmap_account_lock);
+	hash_for_each_possible(xmap_users, user, node, __kuid_val(uid)) {
+		if (uid_eq(user->uid, uid))
+			return user;
+	}
+	return NULL;
+}
+
+static void xmap_user_uncount(struct xmap_user *user, u32 kind)
+{
+	lockdep_assert_held(&xmap_account_lock);
+	WARN_ON_ONCE(!user->count[kind]);
+	user->count[kind]--;
+	if (user->count[XMAP_LIST_TARGET] || user->count[XMAP_LIST_WINDOW])
+		return;
+	hash_del(&user->node);
+	kfree(user);
+}
+
+/**
+ * xmap_account_charge - Count a new object against the caller
+ * @obj: The object; filled in, not yet visible to XMAP_LIST
+ * @kind: What it is
+ *
+ * The effective user id is charged: the one that the access check is about.
+ *
+ * Return: 0, -EDQUOT or -ENOMEM.
+ */
+int xmap_account_charge(struct xmap_object *obj, u32 kind)
+{
+	u32 limit = kind == XMAP_LIST_TARGET ? READ_ONCE(xmap_max_targets) :
+					       READ_ONCE(xmap_max_windows);
+	struct xmap_user *new, *user;
+	int rc = 0;
+
+	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return -ENOMEM;
+	new->uid = current_euid();
+
+	mutex_lock(&xmap_account_lock);
+	user = xmap_user_find(new->uid);
+	if ((user ? user->count[kind] : 0) >= limit) {
+		rc = -EDQUOT;
+	} else {
+		if (!user) {
+			user = new;
+			new = NULL;
+			hash_add(xmap_users, &user->node, __kuid_val(user->uid));
+		}
+		user->count[kind]++;
+	}
+	mutex_unlock(&xmap_account_lock);
+	kfree(new);
+	if (rc)
+		return rc;
+
+	INIT_LIST_HEAD(&obj->node);
+	obj->kind = kind;
+	obj->user = user;
+	obj->cred = get_current_cred();
+	obj->holder = get_pid(task_tgid(current));
+	obj->since = ktime_get_boottime_ns();
+	return 0;
+}
+
+/* From now on XMAP_LIST sees the object: it must be complete. */
+void xmap_account_publish(struct xmap_object *obj)
+{
+	mutex_lock(&xmap_account_lock);
+	obj->serial = ++xmap_last_serial;
+	list_add_tail(&obj->node, &xmap_objects);
+	mutex_unlock(&xmap_account_lock);
+}
+
+/* Undo xmap_account_charge(), and xmap_account_publish() if it was called. */
+void xmap_account_uncharge(struct xmap_object *obj)
+{
+	mutex_lock(&xmap_account_lock);
+	list_del_init(&obj->node);
+	xmap_user_uncount(obj->user, obj->kind);
+	mutex_unlock(&xmap_account_lock);
+	put_pid(obj->holder);
+	put_cred(obj->cred);
+}
+
+/* What the caller's effective user id has now. */
+void xmap_account_usage(u32 *targets, u32 *windows)
+{
+	struct xmap_user *user;
+
+	mutex_lock(&xmap_account_lock);
+	user = xmap_user_find(current_euid());
+	*targets = user ? user->count[XMAP_LIST_TARGET] : 0;
+	*windows = user ? user->count[XMAP_LIST_WINDOW] : 0;
+	mutex_unlock(&xmap_account_lock);
+}
+
+static bool xmap_object_visible(const struct xmap_object *obj)
+{
+	return uid_eq(obj->user->uid, current_euid()) ||
+	       ns_capable_noaudit(obj->cred->user_ns, CAP_SYS_PTRACE);
+}
+
+/*
+ * Addresses in other processes are worth hiding: that one has the same user id
+ * does not mean that one may look at its /proc/PID/maps.
+ */
+static bool xmap_object_reveals_addresses(const struct xmap_object *obj)
+{
+	return obj->holder == task_tgid(current) ||
+	       ns_capable_noaudit(obj->cred->user_ns, CAP_SYS_PTRACE);
+}
+
+static void xmap_object_describe(struct xmap_object *obj, struct xmap_list_entry *entry)
+{
+	struct xmap_target *target;
+
+	memset(entry, 0, sizeof(*entry));
+	entry->kind = obj->kind;
+	entry->holder_pid = xmap_pid_nr(obj->holder, task_active_pid_ns(current));
+	entry->holder_uid = from_kuid_munged(current_user_ns(), obj->user->uid);
+	entry->since = obj->since;
+	if (obj->kind == XMAP_LIST_WINDOW) {
+		xmap_window_describe(obj, entry);
+		goto out;
+	}
+	target = container_of(obj, struct xmap_target, obj);
+	entry->rights = target->rights;
+	entry->target_pid = xmap_pid_nr(target->pid, task_active_pid_ns(current));
+	entry->state = xmap_target_dead(target) ? XMAP_TARGET_DEAD : XMAP_TARGET_ALIVE;
+	entry->addr = target->range.start;
+	entry->length = xmap_range_length(&target->range);
+out:
+	if (!xmap_object_reveals_addresses(obj)) {
+		entry->addr = 0;
+		entry->local = 0;
+	}
+}
+
+/*
+ * Gather up to @room visible objects after *@cursor, and move the cursor.
+ * *@more tells whether the list goes on.
+ */
+static u32 xmap_list_gather(struct xmap_list_entry *entries, u32 room, u64 *cursor, bool *more)
+{
+	struct xmap_object *obj;
+	u32 n = 0;
+
+	*more = false;
+	mutex_lock(&xmap_account_lock);
+	list_for_each_entry(obj, &xmap_objects, node) {
+		if (obj->serial <= *cursor || !xmap_object_visible(obj))
+			continue;
+		if (n == room) {
+			*more = true;
+			break;
+		}
+		xmap_object_describe(obj, &entries[n++]);
+		*cursor = obj->serial;
+	}
+	mutex_unlock(&xmap_account_lock);
+	return n;
+}
+
+int xmap_ioctl_list(struct xmap_ucmd *ucmd)
+{
+	struct xmap_cmd_list *cmd = ucmd->cmd;
+	struct xmap_list_entry *entries;
+	u64 cursor = cmd->cursor;
+	bool more = true;
+	u32 done = 0;
+	int rc = 0;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (!cmd->count)
+		return -EINVAL;
+
+	entries = kmalloc_array(XMAP_LIST_BATCH, sizeof(*entries), GFP_KERNEL_ACCOUNT);
+	if (!entries)
+		return -ENOMEM;
+
+	while (more && done < cmd->count) {
+		u32 n = min_t(u32, cmd->count - done, XMAP_LIST_BATCH);
+
+		n = xmap_list_gather(entries, n, &cursor, &more);
+		if (copy_to_user(u64_to_user_ptr(cmd->entries + (u64)done * sizeof(*entries)),
+				 entries, n * sizeof(*entries))) {
+			rc = -EFAULT;
+			goto out_free;
+		}
+		done += n;
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			goto out_free;
+		}
+	}
+	cmd->out_count = done;
+	cmd->out_cursor = more ? cursor : 0;
+	rc = xmap_ucmd_respond(ucmd, sizeof(*cmd));
+
+out_free:
+	kfree(entries);
+	return rc;
+}

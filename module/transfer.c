@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copies between the caller and a target.
+ *
+ * The target's pages are pinned a batch at a time under its mmap_lock, and
+ * copied after the lock is dropped: a copy can fault on the caller's side, and
+ * nobody waits for a second mmap_lock while holding one.  A pin lasts as long
+ * as one batch takes to copy.  What GUP refuses we refuse: device memory,
+ * memfd_secret, windows, and what the target itself may not access.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+
+#include "trace.h"
+#include "xmap.h"
+
+/* Pages pinned at a time: few on the stack, or as many as one page describes. */
+#define XMAP_COPY_FEW 16
+#define XMAP_COPY_MANY (PAGE_SIZE / sizeof(struct page *))
+
+/* Entries of XMAP_TRANSFER that are fetched, and perhaps served, together. */
+#define XMAP_TRANSFER_BATCH 32
+#define XMAP_TRANSFER_FEW 4
+
+/*
+ * Pin up to @n pages of @mm at @addr.  Stays within one VMA: below a stack GUP
+ * complains in the kernel log about those who rely on it to grow.  @locked is
+ * GUP's, NULL to not wait.  Returns how many, never 0, or -errno.
+ */
+static long xmap_pin_locked(struct mm_struct *mm, u64 addr, unsigned long n, unsigned int flags,
+			    struct page **pages, int *locked)
+{
+	unsigned int gup = flags & XMAP_COPY_WRITE ? FOLL_WRITE : 0;
+	struct vm_area_struct *vma;
+	long pinned;
+
+	addr &= PAGE_MASK;
+	vma = vma_lookup(mm, addr);
+	if (!vma)
+		return -EFAULT;
+	n = min(n, (vma->vm_end - addr) >> PAGE_SHIFT);
+	if (!locked) {
+		if (!xmap_nofault_works(vma))
+			return -EAGAIN;
+		gup |= FOLL_NOFAULT;
+	}
+	pinned = xmap_pin_pages(mm, addr, n, gup, pages, locked);
+	return pinned ? pinned : -EFAULT;
+}
+
+static long xmap_pin(struct mm_struct *mm, u64 addr, unsigned long n, unsigned int flags,
+		     struct page **pages)
+{
+	int locked = 1;
+	long pinned;
+
+	if (flags & XMAP_COPY_NOWAIT) {
+		/* Only what is resident, and only if nobody changes the address space. */
+		if (!mmap_read_trylock(mm))
+			return -EAGAIN;
+		pinned = xmap_pin_locked(mm, addr, n, flags, pages, NULL);
+		mmap_read_unlock(mm);
+		return pinned > 0 ? pinned : -EAGAIN;
+	}
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	pinned = xmap_pin_locked(mm, addr, n, flags, pages, &locked);
+	if (locked)
+		mmap_read_unlock(mm);
+	return pinned;
+}
+
+static void xmap_unpin(struct page **pages, unsigned long n, unsigned int flags)
+{
+	if (flags & XMAP_COPY_WRITE)
+		unpin_user_pages_dirty_lock(pages, n, true);
+	else
+		unpin_user_pages(pages, n);
+}
+
+/* Copy @len bytes from byte @off of the pages on.  Returns how many. */
+static size_t xmap_copy_pages(struct page **pages, size_t off, size_t len,
+			      struct iov_iter *iter, unsigned int flags)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		size_t piece = min_t(size_t, len - done, PAGE_SIZE - off);
+		size_t copied;
+
+		if (flags & XMAP_COPY_WRITE)
+			copied = copy_page_from_iter(*pages++, off, piece, iter);
+		else
+			copied = copy_page_to_iter(*pages++, off, piece, iter);
+		done += copied;
+		if (copied < piece)
+			break;
+		off = 0;
+	}
+	return done;
+}
+
+/*
+ * /proc/PID/mem also reaches what GUP refuses, such as a window of the target's
+ * own, by its VMA's ->access.  We do not.  A target that changes the mapping
+ * after this has its own memory, by its own rights, written to.
+ */
+static bool xmap_copy_may_force(struct mm_struct *mm, u64 addr)
+{
+	struct vm_area_struct *vma;
+	bool may;
+
+	if (mmap_read_lock_killable(mm))
+		return false;
+	vma = vma_lookup(mm, addr);
+	may = vma && !(vma->vm_flags & (VM_IO | VM_PFNMAP));
+	mmap_read_unlock(mm);
+	return may;
+}
+
+/*
+ * Write to what the target maps read-only.  /proc/PID/mem does it, because only
+ * it knows the system's policy for such writes; it is bound to the same mm.
+ * Writes up to the end of the page.  Returns how much, never 0, or -errno.
+ */
+static ssize_t xmap_copy_force(struct xmap_target *target, u64 addr, size_t len,
+			       struct iov_iter *iter)
+{
+	size_t done = 0;
+	ssize_t rc = 0;
+
+	/* It writes from user addresses only: not from io_uring's registered buffers. */
+	if (!user_backed_iter(iter))
+		return -EFAULT;
+	if (!xmap_copy_may_force(target->mm, addr))
+		return -EFAULT;
+	len = min_t(size_t, len, PAGE_SIZE - offset_in_page(addr));
+	while (done < len) {
+		loff_t pos = addr + done;
+		size_t piece;
+
+		/* Step over empty segments. */
+		iov_iter_advance(iter, 0);
+		piece = min_t(size_t, len - done, iov_iter_single_seg_count(iter));
+		rc = target->mem->f_op->write(target->mem, xmap_iter_addr(iter), piece, &pos);
+		if (rc <= 0)
+			break;
+		iov_iter_advance(iter, rc);
+		done += rc;
+	}
+	if (done)
+		return done;
+	/* Nothing written: its mm has ended, or it says EIO for no such memory. */
+	if (!rc)
+		return -ESRCH;
+	return rc == -EIO ? -EFAULT : rc;
+}
+
+/* Copy one batch.  Returns how much, never 0, or -errno. */
+static ssize_t xmap_copy_batch(struct xmap_target *target, u64 addr, size_t len,
+			       struct iov_iter *iter, unsigned int flags,
+			       struct page **pages, unsigned long room)
+{
+	size_t off = offset_in_page(addr);
+	size_t copied;
+	long pinned;
+
+	pinned = xmap_pin(target->mm, addr, min(room, DIV_ROUND_UP(off + len, PAGE_SIZE)), flags,
+			  pages);
+	if (pinned == -EFAULT && flags & XMAP_COPY_FORCE)
+		return xmap_copy_force(target, addr, len, iter);
+	if (pinned < 0)
+		return pinned;
+
+	copied = xmap_copy_pages(pages, off, min_t(size_t, len, pinned * PAGE_SIZE - off), iter,
+				 flags);
+	xmap_unpin(pages, pinned, flags);
+	return copied ? copied : -EFAULT;
+}
+
+static int xmap_copy_check(const struct xmap_target *target, unsigned int flags)
+{
+	u32 rights = flags & XMAP_COPY_WRITE ? XMAP_RIGHT_WRITE : XMAP_RIGHT_READ;
+
+	if (flags & XMAP_COPY_FORCE)
+		rights |= XMAP_RIGHT_FORCE;
+	return rights & ~target->rights ? -EACCES : 0;
+}
+
+/**
+ * xmap_copy - Copy between the caller and a target
+ * @target: The target
+ * @addr: Address in it
+ * @iter: The caller's side; advanced by what was copied
+ * @flags: XMAP_COPY_WRITE, _FORCE, _NOWAIT
+ *
+ * Ends early where the target's memory or its range ends.  With NOWAIT it is
+ * all or -EAGAIN: io_uring takes a short result for the end of the memory.
+ *
+ * Context: no locks held; sleeps.
+ * Return: bytes copied; 0 only if that was asked for; or -errno if nothing was.
+ */
+ssize_t xmap_copy(struct xmap_target *target, u64 addr, struct iov_iter *iter,
+		  unsigned int flags)
+{
+	struct page *few[XMAP_COPY_FEW], **pages = few;
+	unsigned long room = ARRAY_SIZE(few);
+	size_t asked = iov_iter_count(iter);
+	size_t done = 0;
+	ssize_t rc;
+	long len;
+
+	rc = xmap_copy_check(target, flags);
+	if (rc || !asked)
+		goto out;
+	rc = -EOVERFLOW;
+	if (addr + asked < addr)
+		goto out;
+	len = xmap_range_access(&target->range, xmap_user_end(), addr, asked);
+	if (len < 0) {
+		rc = len;
+		goto out;
+	}
+	rc = -ESRCH;
+	if (!xmap_mm_get(target->mm))
+		goto out;
+
+	if (offset_in_page(addr) + (size_t)len > sizeof(few) / sizeof(*few) * PAGE_SIZE) {
+		pages = kmalloc(PAGE_SIZE, GFP_KERNEL);
+		if (pages) {
+			room = XMAP_COPY_MANY;
+		} else {
+			/* Slower, but it works. */
+			pages = few;
+		}
+	}
+
+	while (done < len) {
+		rc = xmap_copy_batch(target, addr + done, len - done, iter, flags, pages, room);
+		if (rc < 0)
+			break;
+		done += rc;
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			break;
+		}
+		cond_resched();
+	}
+	if (flags & XMAP_COPY_NOWAIT && rc == -EAGAIN && done) {
+		iov_iter_revert(iter, done);
+		done = 0;
+	}
+
+	if (pages != few)
+		kfree(pages);
+	mmput(target->mm);
+out:
+	trace_xmap_transfer(target, addr, asked, flags, done ? done : rc);
+	return done ? done : rc;
+}
+
+/* ---- XMAP_TRANSFER ---- */
+
+static const u32 xmap_transfer_flags = XMAP_TRANSFER_WRITE | XMAP_TRANSFER_FORCE;
+
+static ssize_t xmap_transfer_one(struct xmap_target *target, const struct xmap_transfer *e)
+{
+	void __user *local = u64_to_user_ptr(e->local);
+	unsigned int flags = 0;
+	struct iov_iter iter;
+
+	if (e->flags & ~xmap_transfer_flags)
+		return -EOPNOTSUPP;
+	if (e->flags & XMAP_TRANSFER_FORCE && !(e->flags & XMAP_TRANSFER_WRITE))
+		return -EINVAL;
+	if (e->remote + e->length < e->remote)
+		return -EOVERFLOW;
+	if (!access_ok(local, e->length))
+		return -EFAULT;
+
+	if (e->flags & XMAP_TRANSFER_WRITE)
+		flags |= XMAP_COPY_WRITE;
+	if (e->flags & XMAP_TRANSFER_FORCE)
+		flags |= XMAP_COPY_FORCE;
+	iov_iter_ubuf(&iter, flags & XMAP_COPY_WRITE ? ITER_SOURCE : ITER_DEST, local, e->length);
+	return xmap_copy(target, e->remote, &iter, flags);
+}
+
+/* Can this entry share one hold of the lock with its neighbours? */
+static bool xmap_transfer_is_small(const struct xmap_target *target,
+				   const struct xmap_transfer *e)
+{
+	return e->length && offset_in_page(e->remote) + e->length <= PAGE_SIZE &&
+	       !(e->flags & ~XMAP_TRANSFER_WRITE) &&
+	       !xmap_copy_check(target, e->flags & XMAP_TRANSFER_WRITE ? XMAP_COPY_WRITE : 0) &&
+	       xmap_range_access(&target->range, xmap_user_end(), e->remote, e->length) ==
+		       (long)e->length;
+}
+
+/* Pin the pages of @n small entries under one hold of the lock, as far as that goes. */
+static void xmap_transfer_pin(struct mm_struct *mm, struct xmap_transfer *e, u32 n,
+			      struct page **pages, unsigned int flags)
+{
+	int locked = 0;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		long pinned;
+
+		pages[i] = NULL;
+		if (!locked && mmap_read_lock_killable(mm)) {
+			e[i].out_result = -EINTR;
+			continue;
+		}
+		locked = 1;
+		pinned = xmap_pin_locked(mm, e[i].remote, 1, flags, &pages[i], &locked);
+		if (pinned == 1)
+			continue;
+		pages[i] = NULL;
+		e[i].out_result = pinned;
+	}
+	if (locked)
+		mmap_read_unlock(mm);
+}
+
+/* Serve @n small entries of one direction. */
+static void xmap_transfer_small(struct xmap_target *target, struct xmap_transfer *e, u32 n)
+{
+	bool write = e->flags & XMAP_TRANSFER_WRITE;
+	unsigned int flags = write ? XMAP_COPY_WRITE : 0;
+	struct page *pages[XMAP_TRANSFER_BATCH];
+	u32 i;
+
+	if (!xmap_mm_get(target->mm)) {
+		for (i = 0; i < n; i++)
+			e[i].out_result = -ESRCH;
+		return;
+	}
+	xmap_transfer_pin(target->mm, e, n, pages, flags);
+	for (i = 0; i < n; i++) {
+		void __user *local = u64_to_user_ptr(e[i].local);
+		struct iov_iter iter;
+		size_t copied = 0;
+
+		if (pages[i]) {
+			/* Not copy_from_user(): it would clear what it cannot fill. */
+			iov_iter_ubuf(&iter, write ? ITER_SOURCE : ITER_DEST, local, e[i].length);
+			if (access_ok(local, e[i].length))
+				copied = xmap_copy_pages(&pages[i], offset_in_page(e[i].remote),
+							 e[i].length, &iter, flags);
+			xmap_unpin(&pages[i], 1, flags);
+			e[i].out_result = copied ? copied : -EFAULT;
+		}
+		trace_xmap_transfer(target, e[i].remote, e[i].length, flags, e[i].out_result);
+	}
+	mmput(target->mm);
+}
+
+/* Serve @n entries, all results set. */
+static void xmap_transfer_entries(struct xmap_transfer *e, u32 n)
+{
+	struct xmap_target *target;
+	struct file *file = NULL;
+	u32 i, small;
+
+	for (i = 0; i < n; i += small) {
+		small = 1;
+		if (!i || e[i].fd != e[i - 1].fd) {
+			if (file)
+				fput(file);
+			file = fget(e[i].fd);
+		}
+		if (!file || file->f_op != &xmap_target_fops) {
+			e[i].out_result = file ? -EBADFD : -EBADF;
+			continue;
+		}
+		target = file->private_data;
+		for (small = 0; i + small < n; small++) {
+			if (e[i + small].fd != e[i].fd || e[i + small].flags != e[i].flags ||
+			    !xmap_transfer_is_small(target, &e[i + small]))
+				break;
+			/* On itself, one copy can read what the one before it wrote. */
+			if (small && target->mm == current->mm)
+				break;
+		}
+		if (small) {
+			xmap_transfer_small(target, &e[i], small);
+			continue;
+		}
+		small = 1;
+		e[i].out_result = xmap_transfer_one(target, &e[i]);
+	}
+	if (file)
+		fput(file);
+}
+
+/* Fetch, serve and answer up to a batch.  Returns how many were answered, or -EFAULT. */
+static int xmap_transfer_batch(struct xmap_transfer __user *uentries, u32 n,
+			       struct xmap_transfer *e)
+{
+	u32 fetched = n;
+	u32 i;
+
+	/* A bad pointer further on must not keep the entries before it from being done. */
+	if (copy_from_user(e, uentries, n * sizeof(*e))) {
+		for (fetched = 0; fetched < n; fetched++) {
+			if (copy_from_user(&e[fetched], &uentries[fetched], sizeof(*e)))
+				break;
+		}
+	}
+	xmap_transfer_entries(e, fetched);
+	for (i = 0; i < fetched; i++) {
+		if (put_user(e[i].out_result, &uentries[i].out_result))
+			break;
+	}
+	return i ? i : -EFAULT;
+}
+
+int xmap_ioctl_transfer(struct xmap_ucmd *ucmd)
+{
+	struct xmap_cmd_transfer *cmd = ucmd->cmd;
+	struct xmap_transfer __user *uentries = u64_to_user_ptr(cmd->entries);
+	struct xmap_transfer few[XMAP_TRANSFER_FEW], *e = few;
+	u32 room = XMAP_TRANSFER_FEW;
+	u32 done = 0;
+	int rc = 0;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (!cmd->count)
+		return -EINVAL;
+
+	if (cmd->count > room) {
+		room = XMAP_TRANSFER_BATCH;
+		e = kmalloc_array(room, sizeof(*e), GFP_KERNEL_ACCOUNT);
+		if (!e)
+			return -ENOMEM;
+	}
+	while (done < cmd->count) {
+		u32 n = min(cmd->count - done, room);
+
+		rc = xmap_transfer_batch(uentries + done, n, e);
+		if (rc < 0)
+			break;
+		done += rc;
+		if (rc < n || signal_pending(current))
+			break;
+		cond_resched();
+	}
+	if (e != few)
+		kfree(e);
+	if (!done)
+		return rc;
+	cmd->out_done = done;
+	return xmap_ucmd_respond(ucmd, sizeof(*cmd));
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * xmap: internal structures, and the rules that hold between them.
+ *
+ * Lock order, outermost first ("A" is the address space that holds a window,
+ * "S" the one it shows):
+ *
+ *	A's mmap_lock
+ *	  xmap_account_lock		registry and per-user counts
+ *	  any lock of S that is held while S's notifiers are called
+ *	    xmap_window.zap_lock	mutex, never two of them
+ *	      xmap_window.lock		spinlock
+ *	        A's page table lock
+ *	      xmap_zaps_lock		spinlock, innermost
+ *
+ * Two rules keep two processes that map each other alive:
+ *
+ *  - nobody waits for a second mmap_lock while holding one (a trylock is
+ *    fine);
+ *  - nothing under xmap_window.lock or .zap_lock allocates, faults, or waits
+ *    for an mmap_lock, a page lock or an i_mmap lock.
+ */
+#ifndef XMAP_H
+#define XMAP_H
+
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched/mm.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <uapi/linux/xmap.h>
+
+#include "compat/compat.h"
+#include "range.h"
+
+#define XMAP_RIGHTS_ALL (XMAP_RIGHT_READ | XMAP_RIGHT_WRITE | XMAP_RIGHT_FORCE)
+
+struct xmap_user;
+
+/**
+ * struct xmap_object - What targets and windows have in common
+ * @node: Entry in the registry.  Lock: xmap_account_lock
+ * @serial: Place in the registry, ever increasing.  Constant
+ * @kind: enum xmap_list_kind.  Constant
+ * @user: Whose limit it counts against.  Constant; holds a reference
+ * @cred: Of who made it.  Constant; holds a reference
+ * @holder: Thread group that made it.  Constant; holds a reference
+ * @since: CLOCK_BOOTTIME in ns.  Constant
+ *
+ * Lives in its target or window: xmap_account_charge() to
+ * xmap_account_uncharge().
+ */
+struct xmap_object {
+	struct list_head node;
+	u64 serial;
+	u32 kind;
+	struct xmap_user *user;
+	const struct cred *cred;
+	struct pid *holder;
+	u64 since;
+};
+
+/**
+ * struct xmap_grant - What the gate decided: access to one address space
+ * @mm: The address space.  Holds a reference to mm_count and one to mm_users
+ * @pid: The thread group, or NULL if not known.  Holds a reference
+ * @mem: /proc/PID/mem, bound to @mm.  Holds a reference
+ * @rights: Rights that may be given at most
+ */
+struct xmap_grant {
+	struct mm_struct *mm;
+	struct pid *pid;
+	struct file *mem;
+	u32 rights;
+};
+
+/**
+ * struct xmap_target - Access to a range of one address space
+ * @obj: Accounting and registry
+ * @mm: The address space.  Constant; a reference to mm_count keeps the
+ *	structure, not the pages: every use takes xmap_mm_get()
+ * @pid: Thread group it was opened on, for reports only.  Constant; NULL or
+ *	holds a reference
+ * @mem: /proc/PID/mem, the way by which a forced write passes the system's
+ *	policy.  Constant; NULL without XMAP_RIGHT_FORCE, else holds a reference
+ * @range: Addresses.  Constant
+ * @rights: Set of enum xmap_rights.  Constant
+ * @windows: Number of windows
+ * @dead: The address space has ended.  Set once by the notifier
+ * @wq: Pollers
+ * @life: Notifier on @mm that learns of its end.  It also makes sure that @mm
+ *	has the machinery for interval notifiers, so that a window can be
+ *	attached later without a lock of @mm
+ *
+ * Lives as long as its file.  A window holds the file.
+ */
+struct xmap_target {
+	struct xmap_object obj;
+	struct mm_struct *mm;
+	struct pid *pid;
+	struct file *mem;
+	struct xmap_range range;
+	u32 rights;
+	atomic_t windows;
+	bool dead;
+	wait_queue_head_t wq;
+	struct mmu_interval_notifier life;
+};
+
+/* main.c */
+struct xmap_ucmd {
+	struct file *file;
+	void __user *ubuf;
+	u32 user_size;
+	void *cmd;
+};
+
+struct xmap_ioctl_op {
+	u32 size;
+	u32 min_size;
+	u32 number;
+	int (*execute)(struct xmap_ucmd *ucmd);
+};
+
+long xmap_ioctl_dispatch(struct file *file, unsigned int cmd, unsigned long arg,
+			 const struct xmap_ioctl_op *ops, size_t nr_ops);
+int xmap_ucmd_respond(struct xmap_ucmd *ucmd, size_t size);
+
+/* access.c: the gate */
+int xmap_access_init(void);
+void xmap_access_exit(void);
+int xmap_access_grant(const struct xmap_cmd_target_open *cmd, struct xmap_grant *grant);
+void xmap_grant_drop(struct xmap_grant *grant);
+
+/* target.c */
+extern const struct file_operations xmap_target_fops;
+extern const struct xmap_ioctl_op xmap_target_ops[];
+extern const size_t xmap_target_nr_ops;
+
+int xmap_ioctl_target_open(struct xmap_ucmd *ucmd);
+int xmap_ioctl_target_info(struct xmap_ucmd *ucmd);
+int xmap_ioctl_target_derive(struct xmap_ucmd *ucmd);
+bool xmap_target_dead(const struct xmap_target *target);
+
+/* transfer.c */
+#define XMAP_COPY_WRITE BIT(0)
+#define XMAP_COPY_FORCE BIT(1)
+#define XMAP_COPY_NOWAIT BIT(2)
+
+ssize_t xmap_copy(struct xmap_target *target, u64 addr, struct iov_iter *iter,
+		  unsigned int flags);
+int xmap_ioctl_transfer(struct xmap_ucmd *ucmd);
+
+/* window.c and fault.c */
+extern const struct vm_operations_struct xmap_window_vm_ops;
+
+int xmap_window_mmap(struct file *file, struct vm_area_struct *vma);
+int xmap_ioctl_target_prefault(struct xmap_ucmd *ucmd);
+void xmap_window_describe(struct xmap_object *obj, struct xmap_list_entry *entry);
+
+/* maps.c */
+int xmap_ioctl_target_maps(struct xmap_ucmd *ucmd);
+
+/* account.c */
+extern unsigned int xmap_max_targets;
+extern unsigned int xmap_max_windows;
+
+int xmap_account_charge(struct xmap_object *obj, u32 kind);
+void xmap_account_publish(struct xmap_object *obj);
+void xmap_account_uncharge(struct xmap_object *obj);
+void xmap_account_usage(u32 *targets, u32 *windows);
+int xmap_ioctl_list(struct xmap_ucmd *ucmd);
+
+/*
+ * Does a task still live in @mm?  mm_users alone does not tell: whoever is just
+ * using the target counts there too, and a flood of uses that overlap would keep
+ * the memory of a dead process for ever.
+ */
+static inline bool xmap_mm_in_use(struct mm_struct *mm)
+{
+#ifdef CONFIG_MEMCG
+	/* Cleared when the last task leaves: mm_update_next_owner(). */
+	if (!rcu_access_pointer(mm->owner))
+		return false;
+#endif
+	return atomic_read(&mm->mm_users);
+}
+
+/* Begin a use of a target's @mm; false if it has ended.  End it with mmput(). */
+static inline bool xmap_mm_get(struct mm_struct *mm)
+{
+	return xmap_mm_in_use(mm) && mmget_not_zero(mm);
+}
+
+/*
+ * Number of a thread group in a pid namespace.  0 if there is none, if it is
+ * gone (a struct pid that is held keeps its number), or not visible there.
+ */
+static inline s32 xmap_pid_nr(struct pid *pid, struct pid_namespace *ns)
+{
+	return pid && pid_has_task(pid, PIDTYPE_TGID) ? pid_nr_ns(pid, ns) : 0;
+}
+
+/* The address after the last one that user space can have. */
+static inline u64 xmap_user_end(void)
+{
+	return TASK_SIZE_MAX;
+}
+
+#endif /* XMAP_H */
