@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The system calls and the allocator as the library sees them: with a module
+ * that is made up, and with failures on demand.  The linker's --wrap option
+ * puts it between.
+ */
+#ifndef XMAP_TESTS_SHIM_H
+#define XMAP_TESTS_SHIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/**
+ * struct shim - What to do, and what was done
+ * @fake: There is a /dev/xmap.  Its targets are one file of SHIM_BYTES bytes
+ * @open_error: errno of open("/dev/xmap"), or 0
+ * @ioctl_error: errno of @ioctl_command (of any if that is 0), or 0
+ * @ioctl_command: See @ioctl_error
+ * @ioctl_skip: Calls that work before @ioctl_error strikes
+ * @interrupt: So many calls fail with EINTR before one works
+ * @short_copy: pread() and preadv() copy at most so many bytes, if not 0
+ * @transfer_stop: XMAP_TRANSFER ends after so many entries, if not 0
+ * @mmap_error: errno of mmap() of a fake target, or 0
+ * @dup_error: errno of fcntl(F_DUPFD_CLOEXEC), or 0
+ * @alloc_left: Allocations that work before one fails; negative: all work
+ * @process_vm_error: errno of process_vm_readv(), or 0
+ * @on_openat: Called before each openat(), with the name
+ * @ioctls: Number of calls on fake objects
+ * @process_vms: Number of calls of process_vm_readv()
+ * @derived: Rights of the last XMAP_TARGET_DERIVE
+ * @mmap_prot: Of the last mmap() of a fake target
+ * @mmap_flags: Same
+ * @mmap_offset: Same
+ */
+struct shim {
+	bool fake;
+	int open_error;
+	int ioctl_error;
+	unsigned long ioctl_command;
+	int ioctl_skip;
+	int interrupt;
+	size_t short_copy;
+	unsigned int transfer_stop;
+	int mmap_error;
+	int dup_error;
+	int alloc_left;
+	int process_vm_error;
+	void (*on_openat)(const char *name);
+
+	int ioctls;
+	int process_vms;
+	unsigned int derived;
+	int mmap_prot;
+	int mmap_flags;
+	off_t mmap_offset;
+};
+
+#define SHIM_BYTES (16 * 4096)
+/* Mappings that a fake target lists, of one page each, two records per call. */
+#define SHIM_MAPS 5
+
+extern struct shim shim;
+
+/* Neither a module nor failures. */
+void shim_reset(void);
+
+/* File descriptors that are open: a leak shows. */
+int shim_open_fds(void);
+
+/* What --wrap calls the real ones. */
+int __real_open(const char *path, int flags, ...);
+int __real_openat(int dir, const char *path, int flags, ...);
+int __real_ioctl(int fd, unsigned long command, ...);
+int __real_fcntl(int fd, int command, ...);
+void *__real_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
+ssize_t __real_pread(int fd, void *buf, size_t length, off_t offset);
+ssize_t __real_preadv(int fd, const struct iovec *iov, int count, off_t offset);
+ssize_t __real_process_vm_readv(pid_t pid, const struct iovec *local, unsigned long nr_local,
+				const struct iovec *remote, unsigned long nr_remote,
+				unsigned long flags);
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+
+#endif /* XMAP_TESTS_SHIM_H */

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the library's tests share. */
+#ifndef XMAP_TESTS_H
+#define XMAP_TESTS_H
+
+#include <check.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "../xmap.h"
+
+#define PAGE 4096UL
+
+/* Seconds for one test: emulated machines and sanitizers are slow. */
+#define TEST_TIMEOUT 120
+
+#define assert_err(call, error) ck_assert_int_eq((call), -(error))
+#define assert_ok(call) ck_assert_int_eq((call), 0)
+
+/* Suites.  Loop tests get an enum xmap_backend_kind as _i. */
+Suite *behaviour_suite(int first_backend);
+Suite *maps_suite(int first_backend);
+Suite *windows_suite(void);
+Suite *opts_suite(void);
+Suite *errors_suite(void);
+Suite *range_suite(void);
+
+static inline const char *backend_name(int backend)
+{
+	return backend == XMAP_BACKEND_MODULE ? "module" : "syscalls";
+}
+
+/* Open the library with one backend, and a target on a process. */
+struct xmap_dev *dev_open(int backend);
+struct xmap_target *target_open(struct xmap_dev *dev, pid_t pid, uint32_t rights);
+
+/*
+ * A target process that does what it is told, one command at a time: when a
+ * peer_*() function returns, it has been done.
+ */
+struct peer {
+	pid_t pid;
+	int pidfd;
+	int to;
+	int from;
+};
+
+/* Where the peer maps its memory; nothing else is there, a sanitizer neither. */
+#define PEER_ADDR 0x60000000UL
+#define PEER_PAGES 8
+#define PEER_LENGTH (PEER_PAGES * PAGE)
+
+/* argv[1] of a test program that is to be the peer's next program. */
+#define PEER_ARG "--peer"
+
+void peer_start(struct peer *peer);
+void peer_start_shared(struct peer *peer);
+int peer_main(int argc, char **argv);
+/* Byte that the peer has at an address. */
+int peer_get(struct peer *peer, uint64_t addr);
+void peer_set(struct peer *peer, uint64_t addr, size_t length, int byte);
+void peer_unmap(struct peer *peer, uint64_t addr, size_t length);
+void peer_protect(struct peer *peer, uint64_t addr, size_t length, int prot);
+/* Replace by a shared mapping of nothing but zeroes. */
+void peer_map_shared(struct peer *peer, uint64_t addr, size_t length, int prot);
+/* Another program, with 'N' all over its memory at PEER_ADDR. */
+void peer_exec(struct peer *peer);
+/* End; a zombie remains. */
+void peer_exit(struct peer *peer);
+void peer_kill(struct peer *peer);
+void peer_reap(struct peer *peer);
+void peer_stop(struct peer *peer);
+
+#endif /* XMAP_TESTS_H */

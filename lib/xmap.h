@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libxmap - map, read and change the memory of another process.
+ *
+ * Conventions: functions return 0 (or a count) on success and -errno on
+ * failure, and touch their outputs only on success; the result pointer comes
+ * last.  Handles are opaque, and a handle may be used by one thread at a time
+ * (reads and writes of one target by several threads are fine).  Nothing here
+ * prints, starts threads, installs signal handlers or keeps global state.
+ * Every file descriptor is close-on-exec.  See xmap(7).
+ */
+#ifndef XMAP_H
+#define XMAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <linux/xmap.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define XMAP_API __attribute__((visibility("default")))
+
+struct xmap_dev;
+struct xmap_target;
+struct xmap_maps;
+
+/*
+ * Option structures start with their own size so that they can grow: a newer
+ * program with an older library gets -E2BIG if it sets what the library does
+ * not know.  XMAP_OPTS(struct xmap_target_opts, o, .rights = XMAP_RIGHT_READ);
+ */
+#ifdef __cplusplus
+/* What is left out is zero on purpose, which g++ -Wextra asks about. */
+#define XMAP_OPTS(type, name, ...)                                             \
+	_Pragma("GCC diagnostic push")                                         \
+	_Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")     \
+	type name = { .sz = sizeof(type), ##__VA_ARGS__ };                     \
+	_Pragma("GCC diagnostic pop") static_assert(true, "")
+#else
+#define XMAP_OPTS(type, name, ...)                                             \
+	type name = { .sz = sizeof(type), ##__VA_ARGS__ }
+#endif
+
+/* ---- The library and its backend: xmap_open(3) ---- */
+
+/**
+ * enum xmap_backend_kind - How the kernel is reached
+ * @XMAP_BACKEND_MODULE: /dev/xmap: everything works.
+ * @XMAP_BACKEND_SYSCALLS: process_vm_readv(2), process_vm_writev(2) and
+ *	/proc/PID/mem: targets by PID or pidfd can be opened, read, written,
+ *	listed (maps) and transferred; everything else is -EOPNOTSUPP.
+ */
+enum xmap_backend_kind {
+	XMAP_BACKEND_MODULE = 1,
+	XMAP_BACKEND_SYSCALLS = 2,
+};
+
+/**
+ * struct xmap_open_opts - Options of xmap_open()
+ * @sz: sizeof(struct xmap_open_opts)
+ * @backend: 0 (module, else system calls) or one enum xmap_backend_kind
+ * @__reserved: Must be 0
+ */
+struct xmap_open_opts {
+	size_t sz;
+	int backend;
+	int __reserved;
+};
+
+/**
+ * xmap_open - Begin to use the library
+ * @opts: Options, or NULL
+ * @ret: Out: the handle; end it with xmap_close()
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_open(const struct xmap_open_opts *opts, struct xmap_dev **ret);
+
+/**
+ * xmap_close - End a library handle
+ * @dev: The handle, or NULL.  Targets made with it live on
+ */
+XMAP_API void xmap_close(struct xmap_dev *dev);
+
+/**
+ * xmap_backend - How the kernel is reached
+ * @dev: The library handle
+ *
+ * Return: enum xmap_backend_kind.
+ */
+XMAP_API int xmap_backend(const struct xmap_dev *dev);
+
+/**
+ * xmap_backend_error - Why a default xmap_open() fell back
+ * @dev: The library handle
+ *
+ * Return: 0 with the module, or if the system calls were asked for; else
+ * -errno of opening /dev/xmap.
+ */
+XMAP_API int xmap_backend_error(const struct xmap_dev *dev);
+
+/**
+ * xmap_dev_fd - The descriptor of /dev/xmap, for ioctls of one's own
+ * @dev: The library handle, whose descriptor it stays
+ *
+ * Return: the descriptor, or -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_dev_fd(const struct xmap_dev *dev);
+
+/**
+ * xmap_query - What the module can do, and the limits in force
+ * @dev: The library handle
+ * @ret: Out: the answer
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_query(struct xmap_dev *dev, struct xmap_cmd_query *ret);
+
+/**
+ * xmap_version - Version of the library
+ *
+ * Return: "MAJOR.MINOR.PATCH".
+ */
+XMAP_API const char *xmap_version(void);
+
+/* ---- Targets: xmap_target_open(3) ---- */
+
+/**
+ * struct xmap_target_opts - Options of the functions that make a target
+ * @sz: sizeof(struct xmap_target_opts)
+ * @rights: Set of enum xmap_rights; 0 for XMAP_RIGHT_READ
+ * @__reserved: Must be 0
+ * @addr: First address, bytes
+ * @length: Length, bytes; 0 (with addr 0) for all
+ */
+struct xmap_target_opts {
+	size_t sz;
+	uint32_t rights;
+	uint32_t __reserved;
+	uint64_t addr;
+	uint64_t length;
+};
+
+/**
+ * xmap_target_open - Get access to the address space that a process has now
+ * @dev: The library handle
+ * @pidfd: The process, see pidfd_open(2); stays the caller's
+ * @opts: Options, or NULL to read all of it
+ * @ret: Out: the target; end it with xmap_target_close()
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_target_open(struct xmap_dev *dev, int pidfd,
+			      const struct xmap_target_opts *opts, struct xmap_target **ret);
+
+/**
+ * xmap_target_open_pid - xmap_target_open() by number
+ * @dev: The library handle
+ * @pid: The process
+ * @opts: Options, or NULL to read all of it
+ * @ret: Out: the target; end it with xmap_target_close()
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_target_open_pid(struct xmap_dev *dev, pid_t pid,
+				  const struct xmap_target_opts *opts, struct xmap_target **ret);
+
+/**
+ * xmap_target_open_mem - Get access by an open /proc/PID/mem
+ * @dev: The library handle
+ * @memfd: The file, whose mode bounds the rights; stays the caller's
+ * @opts: Options, or NULL to read all of it
+ * @ret: Out: the target; end it with xmap_target_close()
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_target_open_mem(struct xmap_dev *dev, int memfd,
+				  const struct xmap_target_opts *opts, struct xmap_target **ret);
+
+/**
+ * xmap_target_from_fd - Make a handle of a target's descriptor
+ * @dev: The library handle
+ * @fd: The descriptor, for instance one received by SCM_RIGHTS; the handle's on
+ *	success, still the caller's on failure
+ * @ret: Out: the target; end it with xmap_target_close()
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_target_from_fd(struct xmap_dev *dev, int fd, struct xmap_target **ret);
+
+/**
+ * xmap_target_derive - Make a target with fewer rights or a smaller range
+ * @target: The target, which may be closed afterwards
+ * @opts: Options, or NULL to read the whole range of @target
+ * @ret: Out: the new target; end it with xmap_target_close()
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_target_derive(struct xmap_target *target, const struct xmap_target_opts *opts,
+				struct xmap_target **ret);
+
+/**
+ * xmap_target_close - End a target handle
+ * @target: The handle, or NULL.  Windows and lists made with it live on
+ */
+XMAP_API void xmap_target_close(struct xmap_target *target);
+
+/**
+ * xmap_target_fd - The target's descriptor, for poll(2), SCM_RIGHTS and io_uring
+ * @target: The target, whose descriptor it stays
+ *
+ * Return: the descriptor, or -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_target_fd(const struct xmap_target *target);
+
+/**
+ * xmap_target_info - Rights, range, process and state of a target
+ * @target: The target
+ * @ret: Out: the answer
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_target_info(struct xmap_target *target, struct xmap_cmd_target_info *ret);
+
+/* ---- Copies: xmap_read(3) ---- */
+
+/**
+ * xmap_read - Copy from a target
+ * @target: The target
+ * @addr: Address in the target, bytes
+ * @buf: The caller's memory
+ * @length: Bytes to copy
+ *
+ * Return: bytes copied, fewer where the target's memory or the handle's range
+ * ends; or -errno if there were none.
+ */
+XMAP_API ssize_t xmap_read(struct xmap_target *target, uint64_t addr, void *buf, size_t length);
+
+/**
+ * xmap_write - Copy to a target
+ * @target: The target
+ * @addr: Address in the target, bytes
+ * @buf: The caller's memory
+ * @length: Bytes to copy
+ *
+ * Return: bytes copied, fewer where the target's memory or the handle's range
+ * ends; or -errno if there were none.
+ */
+XMAP_API ssize_t xmap_write(struct xmap_target *target, uint64_t addr, const void *buf,
+			    size_t length);
+
+/**
+ * xmap_readv - Copy from a target to several buffers
+ * @target: The target
+ * @addr: Address in the target, bytes
+ * @iov: The caller's memory
+ * @iovcnt: Elements of @iov, at most IOV_MAX
+ *
+ * Return: bytes copied, fewer where the target's memory or the handle's range
+ * ends; or -errno if there were none.
+ */
+XMAP_API ssize_t xmap_readv(struct xmap_target *target, uint64_t addr, const struct iovec *iov,
+			    int iovcnt);
+
+/**
+ * xmap_writev - Copy from several buffers to a target
+ * @target: The target
+ * @addr: Address in the target, bytes
+ * @iov: The caller's memory
+ * @iovcnt: Elements of @iov, at most IOV_MAX
+ *
+ * Return: bytes copied, fewer where the target's memory or the handle's range
+ * ends; or -errno if there were none.
+ */
+XMAP_API ssize_t xmap_writev(struct xmap_target *target, uint64_t addr, const struct iovec *iov,
+			     int iovcnt);
+
+/**
+ * struct xmap_copy - One copy of xmap_transfer()
+ * @target: The target
+ * @flags: Set of enum xmap_transfer_flags
+ * @__reserved: Must be 0
+ * @addr: Address in the target, bytes
+ * @buf: The caller's memory
+ * @length: Bytes to copy
+ * @result: Out: bytes copied, or -errno if there were none
+ */
+struct xmap_copy {
+	struct xmap_target *target;
+	uint32_t flags;
+	uint32_t __reserved;
+	uint64_t addr;
+	void *buf;
+	size_t length;
+	ssize_t result;
+};
+
+/**
+ * xmap_transfer - Make many copies
+ * @dev: The library handle
+ * @copies: What to copy, in order, between any targets; one that fails does not
+ *	stop the others
+ * @count: Elements of @copies
+ *
+ * Return: number of copies whose @result was set (all of them unless
+ * interrupted), or -errno.
+ */
+XMAP_API ssize_t xmap_transfer(struct xmap_dev *dev, struct xmap_copy *copies, size_t count);
+
+/* ---- Windows: xmap_map(3) ---- */
+
+/**
+ * struct xmap_window - A mapping of a target's memory in the caller
+ * @addr: Where it is; plain loads and stores work, and raise SIGBUS where the
+ *	target has no memory (any more) or its right is gone
+ * @length: Bytes
+ * @remote: Address in the target that @addr shows
+ * @prot: PROT_READ, or PROT_READ | PROT_WRITE
+ *
+ * Made by xmap_map(), ended by xmap_unmap(); read-only for the program.
+ */
+struct xmap_window {
+	void *addr;
+	size_t length;
+	uint64_t remote;
+	int prot;
+};
+
+/**
+ * struct xmap_map_opts - Options of xmap_map()
+ * @sz: sizeof(struct xmap_map_opts)
+ * @prot: 0 for PROT_READ, or PROT_READ | PROT_WRITE
+ * @flags: 0, MAP_FIXED or MAP_FIXED_NOREPLACE (with @hint)
+ * @hint: Address in the caller, or NULL
+ */
+struct xmap_map_opts {
+	size_t sz;
+	int prot;
+	int flags;
+	void *hint;
+};
+
+/**
+ * xmap_map - Make a window
+ * @target: The target, which may be closed afterwards
+ * @addr: Address in the target, a multiple of the page size
+ * @length: Bytes, a multiple of the page size
+ * @opts: Options, or NULL for a window to read anywhere
+ * @ret: Out: the window; end it with xmap_unmap()
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_map(struct xmap_target *target, uint64_t addr, size_t length,
+		      const struct xmap_map_opts *opts, struct xmap_window **ret);
+
+/**
+ * xmap_unmap - End a window
+ * @win: The window, or NULL.  Its memory is not to be touched any more
+ */
+XMAP_API void xmap_unmap(struct xmap_window *win);
+
+/**
+ * xmap_window_prefault - Populate part of a window now
+ * @win: The window
+ * @offset: Where to begin, a multiple of the page size
+ * @length: Bytes, a multiple of the page size, within the window
+ * @flags: Set of enum xmap_target_prefault_flags
+ *
+ * Return: bytes populated from @offset on, or -errno.
+ */
+XMAP_API ssize_t xmap_window_prefault(struct xmap_window *win, size_t offset, size_t length,
+				      uint32_t flags);
+
+/**
+ * xmap_window_copy_from - Read a window without any danger of a signal
+ * @win: The window
+ * @offset: Where to begin, at most the window's length
+ * @buf: The caller's memory
+ * @length: Bytes to copy; cut at the end of the window
+ *
+ * Return: the bytes that were there, or -errno (-EFAULT) if there were none.
+ */
+XMAP_API ssize_t xmap_window_copy_from(struct xmap_window *win, size_t offset, void *buf,
+				       size_t length);
+
+/**
+ * xmap_window_copy_to - Write a window without any danger of a signal
+ * @win: The window
+ * @offset: Where to begin, at most the window's length
+ * @buf: The caller's memory
+ * @length: Bytes to copy; cut at the end of the window
+ *
+ * Return: the bytes that were there, or -errno (-EFAULT) if there were none.
+ */
+XMAP_API ssize_t xmap_window_copy_to(struct xmap_window *win, size_t offset, const void *buf,
+				     size_t length);
+
+/* ---- The target's mappings: xmap_maps_open(3) ---- */
+
+/**
+ * xmap_maps_open - Begin to list a target's mappings
+ * @target: The target, which may be closed afterwards
+ * @ret: Out: the list; end it with xmap_maps_close()
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_maps_open(struct xmap_target *target, struct xmap_maps **ret);
+
+/**
+ * xmap_maps_next - The next mapping, in order of address
+ * @maps: The list
+ * @ret: Out: the mapping, valid until the next call or xmap_maps_close()
+ *
+ * Return: 1 and *@ret, 0 at the end, or -errno.
+ */
+XMAP_API int xmap_maps_next(struct xmap_maps *maps, const struct xmap_vma **ret);
+
+/**
+ * xmap_maps_close - End a list of mappings
+ * @maps: The list, or NULL
+ */
+XMAP_API void xmap_maps_close(struct xmap_maps *maps);
+
+/* ---- Who has what on whom: xmap_list(3) ---- */
+
+/**
+ * xmap_list - Who has targets and windows on whom
+ * @dev: The library handle
+ * @cursor: 0 to begin; moved to where to go on, 0 at the end
+ * @entries: Room for entries
+ * @count: How many, 1 or more
+ *
+ * Return: number of entries, or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API ssize_t xmap_list(struct xmap_dev *dev, uint64_t *cursor,
+			   struct xmap_list_entry *entries, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* XMAP_H */
