@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The lines by which a kernel says that something went wrong."""
+
+import re
+
+REPORT = re.compile(
+    r"WARNING:|BUG:|Oops|Kernel panic|possible recursive locking|possible circular"
+    r"|inconsistent lock state|INFO: task .* blocked|INFO: lockdep|KASAN|KCSAN|UBSAN|KFENCE"
+    r"|kmemleak: .*suspected memory leak|rcu.*stall|general protection|Call Trace|[Bb]ad rss"
+    r"|page_table_check|Bad page|soft lockup|hard LOCKUP|refcount_t:|list_(add|del) corruption"
+    r"|unregister_netdevice: waiting|invalid opcode|scheduling while atomic")
+
+# A program that dies of a signal is reported in the same words, and is no fault of the kernel.
+USER = re.compile(r"traps: \S+\[\d+\] ")
+
+
+# Nor is it one to run out of the memory that a test allows: one trace says who asked for more.
+OOM = "invoked oom-killer:"
+
+
+def scan(lines):
+    """Those lines that report a fault of the kernel."""
+    reports = []
+    oom = False
+    for line in lines:
+        if OOM in line:
+            oom = True
+        elif oom and "Call Trace" in line:
+            oom = False
+        elif REPORT.search(line) and not USER.search(line):
+            reports.append(line)
+    return reports
