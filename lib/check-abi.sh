@@ -51,6 +51,8 @@ while read -r name; do
 done <"$tmp/names"
 
 if [ "$status" -eq 0 ]; then
-	echo "check-abi: $(wc -l <"$tmp/list") symbols, all in map, header, list and manual"
+	echo "ok $(wc -l <"$tmp/list") symbols of libxmap, all in map, header, list and manual"
+else
+	echo "not ok symbols of libxmap"
 fi
 exit "$status"

@@ -44,8 +44,6 @@
 /* How often to start again if the process executes programs meanwhile. */
 #define XMAP_OPEN_TRIES 8
 
-#define XMAP_MAPS_CHUNK (64 * 1024)
-
 /* AT_RANDOM: where it is, and what is there. */
 struct xmap_stamp {
 	uint64_t addr;
@@ -58,34 +56,39 @@ struct xmap_stamp {
  * @pid: Number of the process
  * @pidfd: The process
  * @memfd: /proc/PID/mem; for reading, and for writing if a right needs it
- * @mapsfd: /proc/PID/maps of the same address space
+ * @maps: /proc/PID/maps of the same address space
  * @user_end: End of every user address space
  * @stamp: What recognizes this address space; @stamp.addr is 0 if nothing does
- * @maps_lock: Guards @mapsfd, which remembers where a reader stopped
  */
 struct xmap_proc {
 	unsigned int refs;
 	int pid;
 	int pidfd;
 	int memfd;
-	int mapsfd;
+	struct xmap_procmaps maps;
 	uint64_t user_end;
 	struct xmap_stamp stamp;
-	pthread_mutex_t maps_lock;
 };
 
-/* An address above 47 bits can be mapped only if the kernel has five levels. */
+/*
+ * An address above 47 bits can be mapped only if the kernel has five levels; else
+ * the hint is as good as none.  (MAP_FIXED_NOREPLACE would say it more directly,
+ * but ThreadSanitizer, which knows nothing up there, makes address 0 of it.)
+ */
 static uint64_t xmap_user_end(void)
 {
-	void *hint = (void *)(1UL << 47);
+	void *hint = (void *)(uintptr_t)(1ULL << 47);
 	void *addr;
 
+	/* A 32-bit program cannot try; few processes have such addresses. */
+	if (!hint)
+		return XMAP_USER_END4;
 	addr = mmap(hint, XMAP_PAGE_SIZE, PROT_NONE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (addr == MAP_FAILED)
-		return errno == EEXIST ? XMAP_USER_END5 : XMAP_USER_END4;
+		return XMAP_USER_END4;
 	munmap(addr, XMAP_PAGE_SIZE);
-	return addr == hint ? XMAP_USER_END5 : XMAP_USER_END4;
+	return addr >= hint ? XMAP_USER_END5 : XMAP_USER_END4;
 }
 
 /* Where there is no memory this is an error; only where there is no mm it is 0. */
@@ -144,9 +147,9 @@ static int xmap_proc_open_files(struct xmap_proc *proc, int dir, int mode)
 	proc->memfd = xmap_open_at(dir, "mem", mode);
 	if (proc->memfd < 0)
 		return proc->memfd;
-	proc->mapsfd = xmap_open_at(dir, "maps", O_RDONLY);
-	if (proc->mapsfd < 0)
-		return proc->mapsfd;
+	proc->maps.fd = xmap_open_at(dir, "maps", O_RDONLY);
+	if (proc->maps.fd < 0)
+		return proc->maps.fd;
 
 	proc->stamp.addr = xmap_stamp_addr(dir);
 	after.addr = proc->stamp.addr;
@@ -172,10 +175,10 @@ static void xmap_proc_close_files(struct xmap_proc *proc)
 {
 	if (proc->memfd >= 0)
 		close(proc->memfd);
-	if (proc->mapsfd >= 0)
-		close(proc->mapsfd);
+	if (proc->maps.fd >= 0)
+		close(proc->maps.fd);
 	proc->memfd = -1;
-	proc->mapsfd = -1;
+	proc->maps.fd = -1;
 }
 
 static int xmap_proc_bind(struct xmap_proc *proc, int mode)
@@ -210,7 +213,7 @@ void xmap_proc_put(struct xmap_proc *proc)
 		return;
 	xmap_proc_close_files(proc);
 	close(proc->pidfd);
-	pthread_mutex_destroy(&proc->maps_lock);
+	pthread_mutex_destroy(&proc->maps.lock);
 	free(proc);
 }
 
@@ -239,9 +242,9 @@ int xmap_proc_open(int pidfd, const struct xmap_target_opts *opts, struct xmap_t
 	proc->refs = 1;
 	proc->pid = rc;
 	proc->memfd = -1;
-	proc->mapsfd = -1;
+	proc->maps.fd = -1;
 	proc->user_end = xmap_user_end();
-	pthread_mutex_init(&proc->maps_lock, NULL);
+	pthread_mutex_init(&proc->maps.lock, NULL);
 
 	if (xmap_proc_range(opts, 0, proc->user_end, target)) {
 		rc = -EFAULT;
@@ -263,7 +266,7 @@ err_put:
 	xmap_proc_put(proc);
 	return rc;
 err_free:
-	pthread_mutex_destroy(&proc->maps_lock);
+	pthread_mutex_destroy(&proc->maps.lock);
 	free(proc);
 	return rc;
 }
@@ -302,86 +305,6 @@ void xmap_proc_info(const struct xmap_target *target, struct xmap_cmd_target_inf
 }
 
 /*
- * Read maps from its beginning until @visit has seen enough (returns non-zero)
- * or it ends.  @visit gets one line at a time, without its newline.
- */
-static int xmap_maps_walk(struct xmap_proc *proc, int (*visit)(char *line, void *data),
-			  void *data)
-{
-	char *buf;
-	size_t used = 0;
-	ssize_t n = 0;
-	int rc = 0;
-
-	buf = malloc(XMAP_MAPS_CHUNK);
-	if (!buf)
-		return -ENOMEM;
-	pthread_mutex_lock(&proc->maps_lock);
-	if (lseek(proc->mapsfd, 0, SEEK_SET) < 0)
-		rc = -errno;
-	while (!rc) {
-		char *line = buf;
-		char *end;
-
-		/* A line is never longer than a page and a bit. */
-		n = read(proc->mapsfd, buf + used, XMAP_MAPS_CHUNK - used);
-		if (n <= 0)
-			break;
-		used += n;
-		while (!rc && (end = memchr(line, '\n', used - (line - buf)))) {
-			*end = '\0';
-			rc = visit(line, data);
-			line = end + 1;
-		}
-		used -= line - buf;
-		memmove(buf, line, used);
-	}
-	if (n < 0)
-		rc = -errno;
-	pthread_mutex_unlock(&proc->maps_lock);
-	free(buf);
-	return rc;
-}
-
-struct xmap_allowed {
-	uint64_t addr;
-	uint64_t end;
-	char right;
-};
-
-static int xmap_allowed_visit(char *line, void *data)
-{
-	struct xmap_allowed *allowed = data;
-	unsigned long start;
-	unsigned long end;
-	char perms[5];
-
-	if (sscanf(line, "%lx-%lx %4s", &start, &end, perms) != 3)
-		return 0;
-	if (end <= allowed->addr)
-		return 0;
-	if (start > allowed->addr || !memchr(perms, allowed->right, 2))
-		return 1;
-	allowed->addr = end;
-	return end >= allowed->end;
-}
-
-/* How many bytes from @addr on may the target itself read ('r') or write ('w')? */
-static ssize_t xmap_allowed_length(struct xmap_proc *proc, uint64_t addr, size_t length,
-				   char right)
-{
-	struct xmap_allowed allowed = { .addr = addr, .end = addr + length, .right = right };
-	int rc;
-
-	rc = xmap_maps_walk(proc, xmap_allowed_visit, &allowed);
-	if (rc < 0)
-		return rc;
-	if (allowed.addr >= allowed.end)
-		return length;
-	return allowed.addr - addr;
-}
-
-/*
  * What a handle admits: the length cut to its range.  As with the module, an
  * access that begins inside and leaves the range is cut there.
  */
@@ -417,12 +340,14 @@ static ssize_t xmap_read_fast(struct xmap_proc *proc, uint64_t addr, void *buf, 
 	unsigned char bytes[sizeof(proc->stamp.bytes)];
 	struct iovec local[] = { { bytes, sizeof(bytes) }, { buf, length } };
 	struct iovec remote[] = {
-		{ (void *)proc->stamp.addr, sizeof(bytes) },
-		{ (void *)addr, length },
+		{ (void *)(uintptr_t)proc->stamp.addr, sizeof(bytes) },
+		{ (void *)(uintptr_t)addr, length },
 	};
 	ssize_t n;
 
-	if (!proc->stamp.addr)
+	/* The call has addresses as wide as ours: 32 bits in a 32-bit program. */
+	if (!proc->stamp.addr ||
+	    (sizeof(long) == 4 && (proc->stamp.addr | (addr + length)) >> 32))
 		return 0;
 	n = process_vm_readv(proc->pid, local, 2, remote, 2, 0) - (ssize_t)sizeof(bytes);
 	if (n <= 0)
@@ -447,7 +372,7 @@ ssize_t xmap_proc_read(const struct xmap_target *target, uint64_t addr, void *bu
 	n = xmap_read_fast(proc, addr, buf, length);
 	if (n > 0)
 		return n;
-	n = xmap_allowed_length(proc, addr, length, 'r');
+	n = xmap_procmaps_allowed(&proc->maps, addr, length, 'r');
 	if (n < 0)
 		return n;
 	if (!n)
@@ -467,7 +392,7 @@ ssize_t xmap_proc_write(const struct xmap_target *target, uint64_t addr, const v
 		return n;
 	length = n;
 	if (!force) {
-		n = xmap_allowed_length(proc, addr, length, 'w');
+		n = xmap_procmaps_allowed(&proc->maps, addr, length, 'w');
 		if (n < 0)
 			return n;
 		if (!n)
@@ -476,49 +401,21 @@ ssize_t xmap_proc_write(const struct xmap_target *target, uint64_t addr, const v
 	return xmap_mem_result(pwrite(proc->memfd, buf, n, addr));
 }
 
-struct xmap_text {
-	char *text;
-	size_t used;
-	size_t room;
-};
-
-static int xmap_text_visit(char *line, void *data)
-{
-	struct xmap_text *text = data;
-	size_t length = strlen(line) + 1;
-
-	if (text->room - text->used < length + 1) {
-		size_t room = 2 * text->room + length + 1;
-		char *grown = realloc(text->text, room);
-
-		if (!grown)
-			return -ENOMEM;
-		text->text = grown;
-		text->room = room;
-	}
-	memcpy(text->text + text->used, line, length);
-	text->used += length;
-	text->text[text->used] = '\0';
-	return 0;
-}
-
 /* All lines of maps, each ended by a NUL byte, the last one by two. */
 int xmap_proc_maps(const struct xmap_target *target, char **ret)
 {
-	struct xmap_text text = { 0 };
+	char *text;
 	int rc;
 
 	if (!(target->rights & XMAP_RIGHT_READ))
 		return -EACCES;
-	rc = xmap_maps_walk(target->proc, xmap_text_visit, &text);
-	if (!rc && !xmap_mem_alive(target->proc->memfd))
-		rc = -ESRCH;
-	if (!rc && !text.text)
-		rc = xmap_text_visit("", &text);
-	if (rc) {
-		free(text.text);
+	rc = xmap_procmaps_text(&target->proc->maps, &text);
+	if (rc)
 		return rc;
+	if (!xmap_mem_alive(target->proc->memfd)) {
+		free(text);
+		return -ESRCH;
 	}
-	*ret = text.text;
+	*ret = text;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #ifndef XMAP_INTERNAL_H
 #define XMAP_INTERNAL_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "xmap.h"
@@ -18,6 +19,9 @@
 #define XMAP_RIGHTS_ALL (XMAP_RIGHT_READ | XMAP_RIGHT_WRITE | XMAP_RIGHT_FORCE)
 
 struct xmap_proc;
+
+/* A build for 32 bits needs -D_FILE_OFFSET_BITS=64 in CFLAGS. */
+_Static_assert(sizeof(off_t) == 8, "addresses of targets are file offsets");
 
 /**
  * struct xmap_dev - The library's connection to the kernel
@@ -47,6 +51,16 @@ struct xmap_target {
 	uint64_t length;
 };
 
+/**
+ * struct xmap_procmaps - An open /proc/PID/maps
+ * @fd: The file
+ * @lock: Guards @fd, which remembers where a reader stopped
+ */
+struct xmap_procmaps {
+	int fd;
+	pthread_mutex_t lock;
+};
+
 /* dev.c */
 #define XMAP_VERSION_STRING "0.1.0"
 
@@ -56,6 +70,12 @@ int xmap_opts_copy(void *known, size_t known_size, const void *opts);
 /* target.c */
 int xmap_target_opts_get(const struct xmap_target_opts *opts, struct xmap_target_opts *known);
 int xmap_pidfd_pid(int pidfd);
+int xmap_derive_fd(int fd, uint32_t rights, uint64_t addr, uint64_t length);
+
+/* procmaps.c */
+ssize_t xmap_procmaps_allowed(struct xmap_procmaps *maps, uint64_t addr, size_t length,
+			      char right);
+int xmap_procmaps_text(struct xmap_procmaps *maps, char **ret);
 
 /* fallback.c */
 int xmap_proc_open(int pidfd, const struct xmap_target_opts *opts, struct xmap_target *target);

@@ -2,6 +2,7 @@
 /* The target's mappings. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,21 +100,23 @@ void xmap_maps_close(struct xmap_maps *maps)
 	free(maps);
 }
 
-/* /proc writes a newline in a name as \012. */
-static size_t xmap_unescape(char *to, const char *from)
+/*
+ * /proc writes a newline in a name as \012.
+ *
+ * Return: length of the name; @room if it does not fit, and then @to is empty.
+ */
+static size_t xmap_unescape(char *to, size_t room, const char *from)
 {
-	char *start = to;
+	size_t n;
 
-	while (*from) {
-		if (!strncmp(from, "\\012", 4)) {
-			*to++ = '\n';
-			from += 4;
-		} else {
-			*to++ = *from++;
-		}
+	for (n = 0; *from && n < room; n++) {
+		bool newline = !strncmp(from, "\\012", 4);
+
+		to[n] = newline ? '\n' : *from;
+		from += newline ? 4 : 1;
 	}
-	*to = '\0';
-	return to - start;
+	to[n < room ? n : 0] = '\0';
+	return n;
 }
 
 static uint32_t xmap_vma_flags(const char *perms, const struct xmap_vma *vma)
@@ -143,8 +146,9 @@ static bool xmap_maps_parse(struct xmap_maps *maps, const char *line)
 	struct xmap_vma *vma = (struct xmap_vma *)maps->buf;
 	unsigned long long start, end, offset, inode;
 	unsigned int major, minor;
-	char perms[5];
+	char perms[5] = "";
 	int name = 0;
+	size_t len;
 
 	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, perms, &offset, &major,
 		   &minor, &inode, &name) != 7)
@@ -158,8 +162,12 @@ static bool xmap_maps_parse(struct xmap_maps *maps, const char *line)
 	vma->dev_major = major;
 	vma->dev_minor = minor;
 	vma->page_size = XMAP_PAGE_SIZE;
-	vma->name_len = xmap_unescape(vma->name, line + name);
+	len = xmap_unescape(vma->name, PATH_MAX, line + name);
 	vma->flags = xmap_vma_flags(perms, vma);
+	if (len < PATH_MAX)
+		vma->name_len = len;
+	else
+		vma->flags |= XMAP_VMA_TRUNCATED;
 	if (!(vma->flags & XMAP_VMA_ANON))
 		vma->offset = offset + (vma->start - start);
 	vma->size = (sizeof(*vma) + vma->name_len + 1 + 7) & ~7U;

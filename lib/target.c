@@ -66,6 +66,16 @@ static struct xmap_target *xmap_target_alloc(void)
 	return target;
 }
 
+/* @fd: A new target of the module, or -errno. */
+static int xmap_target_set(struct xmap_target *target, int fd, uint32_t rights)
+{
+	if (fd < 0)
+		return fd;
+	target->fd = fd;
+	target->rights = rights;
+	return 0;
+}
+
 /* Ask the module for a target.  @pid is 0 if @fd is an open /proc/PID/mem. */
 static int xmap_target_open_module(struct xmap_dev *dev, int fd, int pid,
 				   const struct xmap_target_opts *opts, struct xmap_target *target)
@@ -82,11 +92,7 @@ static int xmap_target_open_module(struct xmap_dev *dev, int fd, int pid,
 	int rc;
 
 	rc = xmap_ioctl(dev->fd, XMAP_TARGET_OPEN, &cmd);
-	if (rc < 0)
-		return rc;
-	target->fd = cmd.out_fd;
-	target->rights = opts->rights;
-	return 0;
+	return xmap_target_set(target, rc < 0 ? rc : cmd.out_fd, opts->rights);
 }
 
 int xmap_target_open(struct xmap_dev *dev, int pidfd, const struct xmap_target_opts *opts,
@@ -188,23 +194,19 @@ int xmap_target_from_fd(struct xmap_dev *dev, int fd, struct xmap_target **ret)
 	return 0;
 }
 
-static int xmap_derive_module(const struct xmap_target *parent,
-			      const struct xmap_target_opts *opts, struct xmap_target *target)
+/* Ask the module for a target with less.  Return: its descriptor or -errno. */
+int xmap_derive_fd(int fd, uint32_t rights, uint64_t addr, uint64_t length)
 {
 	struct xmap_cmd_target_derive cmd = {
 		.size = sizeof(cmd),
-		.rights = opts->rights,
-		.addr = opts->addr,
-		.length = opts->length,
+		.rights = rights,
+		.addr = addr,
+		.length = length,
 	};
 	int rc;
 
-	rc = xmap_ioctl(parent->fd, XMAP_TARGET_DERIVE, &cmd);
-	if (rc < 0)
-		return rc;
-	target->fd = cmd.out_fd;
-	target->rights = opts->rights;
-	return 0;
+	rc = xmap_ioctl(fd, XMAP_TARGET_DERIVE, &cmd);
+	return rc < 0 ? rc : cmd.out_fd;
 }
 
 int xmap_target_derive(struct xmap_target *target, const struct xmap_target_opts *opts,
@@ -223,7 +225,8 @@ int xmap_target_derive(struct xmap_target *target, const struct xmap_target_opts
 	if (target->proc)
 		rc = xmap_proc_derive(target, &known, child);
 	else
-		rc = xmap_derive_module(target, &known, child);
+		rc = xmap_target_set(child, xmap_derive_fd(target->fd, known.rights, known.addr,
+							   known.length), known.rights);
 	if (rc) {
 		free(child);
 		return rc;

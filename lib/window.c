@@ -27,24 +27,16 @@ static struct xmap_window_own *xmap_window_own(struct xmap_window *win)
 	return (struct xmap_window_own *)((char *)win - offsetof(struct xmap_window_own, pub));
 }
 
-/*
- * The window's own descriptor: it outlives the target handle.
- */
+/* The window's own descriptor: it outlives the target handle. */
 static int xmap_window_fd(const struct xmap_target *target)
 {
-	struct xmap_cmd_target_derive cmd = {
-		.size = sizeof(cmd),
-		.rights = target->rights & ~XMAP_RIGHT_FORCE,
-	};
-	int rc;
+	int fd;
 
 	/* Only the copies would force; but copies and window are to agree. */
-	if (!(target->rights & XMAP_RIGHT_FORCE)) {
-		rc = fcntl(target->fd, F_DUPFD_CLOEXEC, 0);
-		return rc < 0 ? -errno : rc;
-	}
-	rc = xmap_ioctl(target->fd, XMAP_TARGET_DERIVE, &cmd);
-	return rc < 0 ? rc : cmd.out_fd;
+	if (target->rights & XMAP_RIGHT_FORCE)
+		return xmap_derive_fd(target->fd, target->rights & ~XMAP_RIGHT_FORCE, 0, 0);
+	fd = fcntl(target->fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
 }
 
 static int xmap_map_opts_get(const struct xmap_map_opts *opts, struct xmap_map_opts *known)
@@ -81,6 +73,9 @@ int xmap_map(struct xmap_target *target, uint64_t addr, size_t length,
 		return -EOPNOTSUPP;
 	if (!length || length % XMAP_PAGE_SIZE || addr % XMAP_PAGE_SIZE)
 		return -EINVAL;
+	/* A 32-bit program tells mmap() a page by a number of 32 bits. */
+	if (sizeof(long) == 4 && addr / XMAP_PAGE_SIZE > UINT32_MAX)
+		return -EOVERFLOW;
 
 	own = malloc(sizeof(*own));
 	if (!own)

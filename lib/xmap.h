@@ -352,7 +352,8 @@ struct xmap_map_opts {
  * @opts: Options, or NULL for a window to read anywhere
  * @ret: Out: the window; end it with xmap_unmap()
  *
- * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ * Return: 0 or -errno; -EOPNOTSUPP without the module; -EOVERFLOW in a 32-bit
+ * program if @addr is 2^44 or more.
  */
 XMAP_API int xmap_map(struct xmap_target *target, uint64_t addr, size_t length,
 		      const struct xmap_map_opts *opts, struct xmap_window **ret);

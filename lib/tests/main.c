@@ -1,63 +1,66 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Run the tests.  With XMAP_TEST_TAP only those of behaviour, as TAP; else all,
- * with a final line that counts.  They run on each backend that there is;
- * XMAP_TEST_BACKEND=module insists on the module.
+ * Run the tests.
+ *
+ * With XMAP_TEST_BACKEND (enum xmap_backend_kind) those of what the library
+ * promises, on this backend and no other, as TAP.  Else all, with a final line
+ * that counts: on the system calls, on the module where there is one, and on a
+ * module that is made up.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "pidfd.h"
 #include "tests.h"
 
-static int first_backend(void)
+static void add_backend(SRunner *runner, int backend)
 {
-	const char *want = getenv("XMAP_TEST_BACKEND");
-	int fd;
-
-	if (want && !strcmp(want, "syscalls"))
-		return XMAP_BACKEND_SYSCALLS;
-	if (want && !strcmp(want, "module"))
-		return XMAP_BACKEND_MODULE;
-	fd = open("/dev/xmap", O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return XMAP_BACKEND_SYSCALLS;
-	close(fd);
-	return XMAP_BACKEND_MODULE;
-}
-
-int main(int argc, char **argv)
-{
-	int backend = first_backend();
-	SRunner *runner;
-	int failed;
-	int run;
-
-	if (argc > 1)
-		return peer_main(argc, argv);
-
-	runner = srunner_create(behaviour_suite(backend));
+	srunner_add_suite(runner, copies_suite(backend));
+	srunner_add_suite(runner, targets_suite(backend));
+	srunner_add_suite(runner, lifetimes_suite(backend));
+	srunner_add_suite(runner, threads_suite(backend));
 	srunner_add_suite(runner, maps_suite(backend));
 	if (backend == XMAP_BACKEND_MODULE)
 		srunner_add_suite(runner, windows_suite());
-#ifdef XMAP_TEST_TAP
+}
+
+#ifdef XMAP_TEST_BACKEND
+static void run_all(SRunner *runner)
+{
+	add_backend(runner, XMAP_TEST_BACKEND);
 	srunner_set_tap(runner, "-");
 	srunner_run_all(runner, CK_SILENT);
+}
 #else
+static void run_all(SRunner *runner)
+{
+	add_backend(runner, XMAP_BACKEND_SYSCALLS);
+	if (!access("/dev/xmap", R_OK | W_OK))
+		add_backend(runner, XMAP_BACKEND_MODULE);
 	srunner_add_suite(runner, opts_suite());
 	srunner_add_suite(runner, errors_suite());
+	srunner_add_suite(runner, answers_suite());
+	srunner_add_suite(runner, syscalls_suite());
 	srunner_add_suite(runner, range_suite());
+	pidfd_begin();
 	srunner_run_all(runner, CK_NORMAL);
+	pidfd_end();
+}
 #endif
+
+int main(int argc, char **argv)
+{
+	SRunner *runner;
+	int failed;
+
+	peer_main(argc, argv);
+#ifndef XMAP_TEST_BACKEND
+	pidfd_main(argc, argv);
+#endif
+	runner = srunner_create(NULL);
+	run_all(runner);
 	failed = srunner_ntests_failed(runner);
-	run = srunner_ntests_run(runner);
 	srunner_free(runner);
-#ifndef XMAP_TEST_TAP
-	printf("%d passed, %d failed, 0 skipped\n", run - failed, failed);
-#else
-	(void)run;
-#endif
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -15,7 +15,6 @@ struct opts_case {
 	int (*call)(const void *opts);
 };
 
-static struct xmap_dev *dev;
 static struct xmap_target *target;
 
 static int call_open(const void *opts)

@@ -231,7 +231,8 @@ ssize_t __wrap_process_vm_readv(pid_t pid, const struct iovec *local, unsigned l
 				const struct iovec *remote, unsigned long nr_remote,
 				unsigned long flags)
 {
-	shim.process_vms++;
+	/* Several threads read at the same time. */
+	__atomic_add_fetch(&shim.process_vms, 1, __ATOMIC_RELAXED);
 	if (shim.process_vm_error) {
 		errno = shim.process_vm_error;
 		return -1;

@@ -11,32 +11,52 @@
 
 #define PAGE 4096UL
 
-/* Seconds for one test: emulated machines and sanitizers are slow. */
+#define RW (XMAP_RIGHT_READ | XMAP_RIGHT_WRITE)
+#define RWF (RW | XMAP_RIGHT_FORCE)
+
+/* Seconds for one test: emulated machines, sanitizers and valgrind are slow. */
 #define TEST_TIMEOUT 120
 
 #define assert_err(call, error) ck_assert_int_eq((call), -(error))
 #define assert_ok(call) ck_assert_int_eq((call), 0)
 
-/* Suites.  Loop tests get an enum xmap_backend_kind as _i. */
-Suite *behaviour_suite(int first_backend);
-Suite *maps_suite(int first_backend);
+/*
+ * Suites.  Those with a backend are the same for each: they promise what the
+ * library promises.  Their tests get it (enum xmap_backend_kind) as _i.
+ */
+Suite *copies_suite(int backend);
+Suite *targets_suite(int backend);
+Suite *lifetimes_suite(int backend);
+Suite *threads_suite(int backend);
+Suite *maps_suite(int backend);
 Suite *windows_suite(void);
 Suite *opts_suite(void);
 Suite *errors_suite(void);
+Suite *answers_suite(void);
+Suite *syscalls_suite(void);
 Suite *range_suite(void);
 
-static inline const char *backend_name(int backend)
-{
-	return backend == XMAP_BACKEND_MODULE ? "module" : "syscalls";
-}
+/* A case of that suite, named after the backend. */
+TCase *backend_case(Suite *suite, int backend);
+
+/* ---- What most tests have: fixture.c ---- */
+
+extern struct peer peer;
+extern struct xmap_dev *dev;
+
+/* Start the peer and open the library; and the reverse. */
+void begin(int backend);
+void finish(void);
 
 /* Open the library with one backend, and a target on a process. */
 struct xmap_dev *dev_open(int backend);
 struct xmap_target *target_open(struct xmap_dev *dev, pid_t pid, uint32_t rights);
 
+/* ---- The target process: peer.c ---- */
+
 /*
- * A target process that does what it is told, one command at a time: when a
- * peer_*() function returns, it has been done.
+ * A process that does what it is told, one command at a time: when a peer_*()
+ * function returns, it has been done.
  */
 struct peer {
 	pid_t pid;
@@ -50,12 +70,12 @@ struct peer {
 #define PEER_PAGES 8
 #define PEER_LENGTH (PEER_PAGES * PAGE)
 
-/* argv[1] of a test program that is to be the peer's next program. */
-#define PEER_ARG "--peer"
+/* Call first: the program may be a peer's, and then does not return. */
+void peer_main(int argc, char **argv);
 
 void peer_start(struct peer *peer);
-void peer_start_shared(struct peer *peer);
-int peer_main(int argc, char **argv);
+/* Two processes in one address space, as after vfork(). */
+void peer_start_twins(struct peer *peer, struct peer *twin);
 /* Byte that the peer has at an address. */
 int peer_get(struct peer *peer, uint64_t addr);
 void peer_set(struct peer *peer, uint64_t addr, size_t length, int byte);

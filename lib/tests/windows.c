@@ -9,24 +9,6 @@
 
 #include "tests.h"
 
-#define RW (XMAP_RIGHT_READ | XMAP_RIGHT_WRITE)
-#define RWF (RW | XMAP_RIGHT_FORCE)
-
-static struct peer peer;
-static struct xmap_dev *dev;
-
-static void begin(void)
-{
-	peer_start(&peer);
-	dev = dev_open(XMAP_BACKEND_MODULE);
-}
-
-static void finish(void)
-{
-	peer_stop(&peer);
-	xmap_close(dev);
-}
-
 static struct xmap_window *window_open(struct xmap_target *target, size_t length, int prot)
 {
 	XMAP_OPTS(struct xmap_map_opts, opts, .prot = prot);
@@ -46,7 +28,7 @@ START_TEST(loads_and_stores)
 	struct xmap_window *win;
 	char *bytes;
 
-	begin();
+	begin(XMAP_BACKEND_MODULE);
 	target = target_open(dev, peer.pid, RW);
 	win = window_open(target, PEER_LENGTH, PROT_READ | PROT_WRITE);
 	xmap_target_close(target);
@@ -68,7 +50,7 @@ START_TEST(safe_copies)
 	struct xmap_window *win;
 	char buf[PEER_LENGTH];
 
-	begin();
+	begin(XMAP_BACKEND_MODULE);
 	target = target_open(dev, peer.pid, RW);
 	win = window_open(target, PEER_LENGTH, PROT_READ | PROT_WRITE);
 	xmap_target_close(target);
@@ -100,7 +82,7 @@ START_TEST(read_only_window)
 	struct xmap_window *win;
 	char c = 'w';
 
-	begin();
+	begin(XMAP_BACKEND_MODULE);
 	target = target_open(dev, peer.pid, RW);
 	win = window_open(target, PAGE, PROT_READ);
 	assert_err(xmap_window_copy_to(win, 0, &c, 1), EACCES);
@@ -118,7 +100,7 @@ START_TEST(window_never_forces)
 	struct xmap_window *win;
 	char c = 'w';
 
-	begin();
+	begin(XMAP_BACKEND_MODULE);
 	peer_protect(&peer, PEER_ADDR, PAGE, PROT_READ);
 	target = target_open(dev, peer.pid, RWF);
 	win = window_open(target, 2 * PAGE, PROT_READ | PROT_WRITE);
@@ -137,7 +119,7 @@ START_TEST(prefault)
 	struct xmap_target *target;
 	struct xmap_window *win;
 
-	begin();
+	begin(XMAP_BACKEND_MODULE);
 	peer_unmap(&peer, PEER_ADDR + 3 * PAGE, PAGE);
 	target = target_open(dev, peer.pid, RW);
 	win = window_open(target, PEER_LENGTH, PROT_READ | PROT_WRITE);
@@ -163,7 +145,7 @@ START_TEST(map_errors)
 	struct xmap_map_opts opts;
 	char *room;
 
-	begin();
+	begin(XMAP_BACKEND_MODULE);
 	assert_ok(xmap_target_open(dev, peer.pidfd, &range, &target));
 	room = mmap(NULL, 4 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(room, MAP_FAILED);
@@ -199,7 +181,7 @@ START_TEST(descriptors)
 	char c = 0;
 	int fd;
 
-	begin();
+	begin(XMAP_BACKEND_MODULE);
 	ck_assert_int_eq(xmap_backend_error(dev), 0);
 	ck_assert_int_ge(xmap_dev_fd(dev), 0);
 	assert_ok(xmap_query(dev, &query));
@@ -229,7 +211,7 @@ START_TEST(open_by_mem_file)
 	char path[64], c = 0;
 	int fd;
 
-	begin();
+	begin(XMAP_BACKEND_MODULE);
 	snprintf(path, sizeof(path), "/proc/%d/mem", peer.pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
@@ -253,7 +235,7 @@ START_TEST(list)
 	uint64_t cursor = 0;
 	int targets = 0, windows = 0;
 
-	begin();
+	begin(XMAP_BACKEND_MODULE);
 	target = target_open(dev, peer.pid, RW);
 	win = window_open(target, 3 * PAGE, PROT_READ);
 	do {
