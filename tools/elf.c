@@ -156,11 +156,12 @@ static int find_symbol(const struct elf *elf, const char *name, Elf64_Sym *ret)
 		sh = load(elf, elf->head.e_shoff, elf->head.e_shnum * sizeof(*sh));
 	if (!sh)
 		return -ENOENT;
+	/* A file has one table of each kind; thousands of huge ones would only cost time. */
 	for (k = 0; k < ARRAY_SIZE(kinds) && rc; k++) {
-		for (i = 0; i < elf->head.e_shnum && rc; i++) {
-			if (sh[i].sh_type == kinds[k])
-				rc = look_in(elf, sh, i, name, ret);
-		}
+		for (i = 0; i < elf->head.e_shnum && sh[i].sh_type != kinds[k]; i++)
+			;
+		if (i < elf->head.e_shnum)
+			rc = look_in(elf, sh, i, name, ret);
 	}
 	free(sh);
 	return rc;
