@@ -59,7 +59,7 @@ static struct file *xmap_mem_open(pid_t nr)
 	rc = vfs_path_lookup(xmap_proc->mnt_root, xmap_proc, name, 0, &path);
 	revert_creds(caller);
 	if (rc)
-		return ERR_PTR(rc == -ENOENT ? -ESRCH : rc);
+		return ERR_PTR(rc);
 
 	inode = d_inode(path.dentry);
 	ihold(inode);
@@ -83,10 +83,15 @@ static int xmap_access_task(struct task_struct *task, struct xmap_grant *grant)
 {
 	struct mm_struct *mm;
 	struct file *mem;
+	pid_t nr;
 	int i;
 
 	for (i = 0; i < XMAP_ACCESS_TRIES; i++) {
-		mem = xmap_mem_open(task_pid_nr(task));
+		nr = task_pid_nr(task);
+		mem = xmap_mem_open(nr);
+		/* proc says so too if it has no memory for the entry. */
+		if (mem == ERR_PTR(-ENOENT))
+			return pid_alive(task) && task_pid_nr(task) == nr ? -ENOMEM : -ESRCH;
 		if (IS_ERR(mem))
 			return PTR_ERR(mem);
 

@@ -77,7 +77,8 @@ enum {
  *	beside it, and is subject to the system's policy for forced writes
  *	through /proc/PID/mem.  Applies to write(2) and its kin on the target,
  *	and to XMAP_TRANSFER entries with XMAP_TRANSFER_FORCE; a window never
- *	forces.
+ *	forces.  A forced write for which there is no memory can end with EFAULT,
+ *	as /proc/PID/mem does not tell the one from the other.
  */
 enum xmap_rights {
 	XMAP_RIGHT_READ = 1 << 0,
@@ -404,8 +405,9 @@ struct xmap_transfer {
  * by the entries after it.)  An entry that fails does not stop the others: look
  * at each @out_result.  @out_result of the
  * first @out_done entries is written.  The command fails only if no entry
- * was done; a signal or a bad pointer after that ends it early with success
- * and @out_done < @count.
+ * was done, or with EFAULT if this struct itself cannot be written back; a
+ * signal or a bad pointer after the first entry ends it early with success and
+ * @out_done < @count.
  */
 struct xmap_cmd_transfer {
 	__u32 size;
