@@ -19,9 +19,11 @@ run_vm := selftests/vm/run
 
 # The kernel of the virtual machines, and what runs in them.
 KERNEL ?= 6.12
-KERNELS ?= 6.1 6.12
+KERNELS ?= 6.1 6.12 6.12-rt
 TESTS ?= *
 CMD ?=
+DURATION ?= 600
+MUTANTS ?=
 
 # The kernel that the module is built for: the running one, else the newest that has headers here.
 newest_headers = $(lastword $(shell ls -d /lib/modules/*/build 2>/dev/null | grep -v -e -rt- | sort -V))
@@ -49,6 +51,15 @@ module-%:
 	@$(deps) check vm $(if $(findstring -rt,$*),module-rt,module)
 	@rel=$$($(run_vm) --release --kernel '$*') && \
 		$(MAKE) --no-print-directory module KDIR=/lib/modules/$$rel/build
+
+# Kernels of our own, built once and kept in the user's cache; and the module for them.
+kernel-debug kernel-kcsan: kernel-%:
+	@$(deps) check kernel
+	@selftests/kernel/build '$*' >/dev/null
+
+module-debug module-kcsan: module-%: kernel-%
+	@kernel=$$(selftests/kernel/build --where '$*') && \
+		$(MAKE) --no-print-directory module KDIR="$$kernel/headers"
 
 lib:
 	@$(deps) check user
@@ -102,9 +113,48 @@ vm: module-$(KERNEL)
 	@$(run_vm) --kernel '$(KERNEL)' $(if $(value CMD),-- '$(subst ','\'',$(value CMD))')
 
 check:
-	@$(deps) install user module unit selftests vm demo $(if $(findstring -rt,$(KERNELS)),module-rt)
+	@$(deps) install user module unit abi fuzz selftests vm demo $(if $(findstring -rt,$(KERNELS)),module-rt)
 	@$(MAKE) --no-print-directory $(KERNELS:%=module-%) selftests
-	@scripts/check --tests '$(TESTS)' --host --kernels $(KERNELS)
+	@scripts/check --tests '$(TESTS)' --host lib tools abi --kernels $(KERNELS)
+
+# The same on the debug kernel, with injected faults; the model of the protocol; and which lines of
+# the module all that has executed.
+check-debug:
+	@$(deps) install user module unit selftests vm kernel model
+	@$(MAKE) --no-print-directory module-debug selftests
+	@rm -rf '$(O)/coverage'
+	@scripts/check --tests '$(TESTS)' --host model --kernels debug
+	@$(if $(filter *,$(TESTS)),selftests/coverage)
+
+check-kcsan:
+	@$(deps) install user module unit selftests vm kernel
+	@$(MAKE) --no-print-directory module-kcsan selftests
+	@scripts/check --tests '$(TESTS)' --kernels kcsan
+
+check-model:
+	@$(deps) check model
+	@scripts/check --host model
+
+coverage:
+	@selftests/coverage --missing
+
+# For as long as one likes; DURATION is in seconds.
+fuzz stress: KERNEL = debug
+fuzz stress:
+	@$(deps) install user module unit selftests vm kernel
+	@$(MAKE) --no-print-directory module-$(KERNEL) selftests
+	@scripts/check --tests 'xmap_$@_test' --seconds $(DURATION) --kernels $(KERNEL)
+
+# Does the rig see it when the module is broken on purpose?
+mutants:
+	@$(deps) install user module unit selftests vm kernel
+	@selftests/mutants/run $(MUTANTS:%=--only %)
+
+# Are the interfaces what they were? scripts/abi --update accepts what they are now.
+check-abi: lib
+	@$(deps) check abi
+	$(MAKE) -C lib O='$(O)' check-abi
+	@scripts/abi
 
 check-lib:
 	@$(deps) check user unit
@@ -142,7 +192,16 @@ help:
 	@echo "                     virtual machines with the kernels of KERNELS='$(KERNELS)'"
 	@echo "make check-lib       the library's unit tests; need no module"
 	@echo "make check-vm        the selftests that match TESTS='$(TESTS)', e.g. TESTS='xmap_abi*'"
-	@echo "make vm              a shell in a virtual machine with KERNEL=$(KERNEL) (6.1, 6.12, 6.12-rt);"
+	@echo "make check-debug     all selftests on a kernel that checks itself (built once, 10 to 40"
+	@echo "                     minutes), with injected faults, the model, and the lines covered"
+	@echo "make check-kcsan     all selftests on a kernel that looks for data races"
+	@echo "make check-abi       compare the interfaces with their descriptions in abi/"
+	@echo "make check-model     prove the window protocol's model"
+	@echo "make fuzz            random calls on the debug kernel for DURATION=$(DURATION) seconds"
+	@echo "make stress          random loads on the debug kernel for DURATION=$(DURATION) seconds"
+	@echo "make mutants         break the module on purpose, see each time that a test fails"
+	@echo "make coverage        the module's lines that the last check-debug did not execute"
+	@echo "make vm              a shell in a virtual machine with KERNEL=$(KERNEL) (6.1, 6.12, 6.12-rt, debug);"
 	@echo "                     CMD='...' runs one command there instead"
 	@echo "make bench           figures next to the alternatives: build/bench-$(KERNEL).json"
 	@echo "make lint            checkpatch, sparse, kernel-doc, shellcheck, man pages, licences"
@@ -150,5 +209,6 @@ help:
 	@echo "make dkms            have DKMS build the module for this and every later kernel"
 	@echo "make clean           remove build/"
 
-.PHONY: all module lib tools selftests bench-build install install-module uninstall dkms vm check \
-	check-lib check-vm demo bench lint clean help
+.PHONY: all module kernel-debug kernel-kcsan module-debug module-kcsan lib tools selftests bench-build \
+	install install-module uninstall dkms vm check check-debug check-kcsan check-model check-abi check-lib \
+	check-vm coverage fuzz stress mutants demo bench lint clean help

@@ -17,6 +17,9 @@ import zlib
 # Debian's package name without "linux-image-" or "linux-headers-", for each name we accept.
 META = {"6.1": "amd64", "6.12": "6.12-amd64", "6.12-rt": "6.12-rt-amd64"}
 
+# Kernels of our own, see selftests/kernel/: the memory they need in MiB, and their command lines.
+OURS = {"debug": (3072, "page_table_check=on kmemleak=on kasan_multi_shot"), "kcsan": (2048, "")}
+
 
 class Trouble(Exception):
     """The runner cannot do its work; the text says why and what to do."""
@@ -30,6 +33,7 @@ class Kernel:
         self.release = release
         self.image = image
         self.base = base
+        self.memory, self.append = OURS.get(name, (2048, ""))
 
     def modules(self):
         """The directory of this kernel's modules, or None when all it needs is built in."""
@@ -68,12 +72,23 @@ def releases(name):
     return headers or matching(images + os.listdir(cache_dir("kernels")))
 
 
+def own_image(name):
+    """The image of a kernel that selftests/kernel/build has built."""
+    build = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "kernel/build")
+    where = subprocess.run([build, "--where", name], capture_output=True, text=True, check=False)
+    if where.returncode:
+        raise Trouble(where.stderr.strip())
+    return os.path.join(where.stdout.strip(), "bzImage")
+
+
 def release_of(name):
     """The exact release that a name such as 6.12 or 6.12-rt stands for on this machine."""
+    if name in OURS:
+        return image_release(own_image(name))
     if os.path.isfile(name):
         return image_release(name)
     if name not in META:
-        raise Trouble(f"unknown kernel '{name}': use {', '.join(META)} or the path of a bzImage")
+        raise Trouble(f"unknown kernel '{name}': use {', '.join([*META, *OURS])} or the path of a bzImage")
     found = releases(name)
     if found:
         return found[-1]
@@ -121,6 +136,8 @@ def fetch(release):
 
 def find(name):
     release = release_of(name)
+    if name in OURS:
+        return Kernel(name, release, own_image(name), "/")
     if os.path.isfile(name):
         bases = ["/", os.path.join(cache_dir("kernels"), release)]
         base = next((b for b in bases if os.path.isdir(f"{b}/lib/modules/{release}/kernel")), "/")

@@ -13,16 +13,38 @@ REPORT = re.compile(
 # A program that dies of a signal is reported in the same words, and is no fault of the kernel.
 USER = re.compile(r"traps: \S+\[\d+\] ")
 
-
 # Nor is it one to run out of the memory that a test allows: one trace says who asked for more.
 OOM = "invoked oom-killer:"
+
+
+# A race between two places of the kernel that are none of ours; the report ends with this line.
+KCSAN = "BUG: KCSAN:"
+KCSAN_END = re.compile(r"={30}")
+
+
+def without_foreign_races(lines):
+    """Leave out reports of data races in which the module has no part."""
+    kept = []
+    report = None
+    for line in lines:
+        if report is None:
+            if KCSAN not in line:
+                kept.append(line)
+                continue
+            report = []
+        report.append(line)
+        if KCSAN_END.search(line):
+            if any("[xmap]" in part for part in report):
+                kept += report
+            report = None
+    return kept + (report if report and any("[xmap]" in part for part in report) else [])
 
 
 def scan(lines):
     """Those lines that report a fault of the kernel."""
     reports = []
     oom = False
-    for line in lines:
+    for line in without_foreign_races(lines):
         if OOM in line:
             oom = True
         elif oom and "Call Trace" in line:
