@@ -25,7 +25,7 @@
 
 #define NTH_DEBUGFS "/sys/kernel/debug/"
 /* More places than any operation has: a sweep that gets there does not end. */
-#define NTH_LIMIT 500
+#define NTH_LIMIT 2000
 
 /* What must not change from one pass to the next. */
 struct nth_baseline {
