@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Deliberate bugs, and the tests that have to notice them.
+
+Each replaces one piece of text, which must be there exactly once, so that a mutant that no longer
+fits the sources is an error and not a bug that is not made.
+"""
+
+import collections
+
+# name, what a developer would have done; file, its text before and after; the kernel, the tests that
+# are run (the first one is the one that is known to notice it), seconds that a test may take.
+Mutant = collections.namedtuple("Mutant", "name what file old new kernel tests timeout",
+                                defaults=("6.12", (), 900))
+
+MUTANTS = [
+    Mutant(
+        "skip-zap", "a change of the source leaves the window's entries alone",
+        "module/window.c",
+        """\
+			xmap_window_zap(win, start, end);
+		} else if (start < end) {
+""", """\
+		} else if (start < end) {
+""",
+        tests=("window",)),
+
+    Mutant(
+        "skip-retry-check", "pages are inserted even if the source has changed since",
+        "module/fault.c",
+        """\
+	if (!mmu_interval_read_retry(&win->source, seq))
+		rc = xmap_window_fill(""", """\
+	if (true)
+		rc = xmap_window_fill(""",
+        tests=("coherence",)),
+
+    Mutant(
+        "drop-page-put", "a fault keeps its references to the pages around the address",
+        "module/fault.c",
+        """\
+	xmap_put_pages(pages, taken_before);
+""", "",
+        tests=("coherence",)),
+
+    Mutant(
+        "drop-file-put", "a window never gives back its target",
+        "module/window.c",
+        """\
+	fput(win->target_file);
+	kfree(win);
+""", """\
+	kfree(win);
+""",
+        tests=("window",)),
+
+    Mutant(
+        "read-only-writable", "a page taken for reading gets a writable entry",
+        "module/fault.c",
+        "vm_get_page_prot(write ? vma->vm_flags : vma->vm_flags & ~VM_WRITE)",
+        "vm_get_page_prot(vma->vm_flags)",
+        tests=("window",)),
+
+    Mutant(
+        "forget-exec-check", "the address space granted is not the one that was checked",
+        "module/access.c",
+        """\
+		if (mem->private_data == mm) {
+""", """\
+		if (mem->private_data) {
+""",
+        tests=("exec",)),
+
+    Mutant(
+        "wait-second-lock", "a fault waits for the source's mmap_lock under its own",
+        "module/fault.c",
+        """\
+	if (!mmap_read_trylock(source))
+		return -EAGAIN;
+	taken = xmap_take_present(source, xmap_window_to_remote(win, addr), after, write,
+""", """\
+	mmap_read_lock(source);
+	taken = xmap_take_present(source, xmap_window_to_remote(win, addr), after, write,
+""",
+        tests=("mutual",), timeout=300),
+
+    Mutant(
+        "leak-on-error", "a target that cannot be handed out is forgotten",
+        "module/target.c",
+        """\
+err_fd:
+	put_unused_fd(fd);
+err_file:
+	fput(file);
+	return rc;
+""", """\
+err_fd:
+	put_unused_fd(fd);
+err_file:
+	return rc;
+""",
+        tests=("abi",)),
+
+    Mutant(
+        "wrong-range-end", "an invalidation misses the last page of its range",
+        "module/window.c",
+        """\
+						      ALIGN(range->end, PAGE_SIZE),
+""", """\
+						      ALIGN_DOWN(range->end - 1, PAGE_SIZE),
+""",
+        tests=("window",)),
+
+    Mutant(
+        "wrong-rights-end", "a target gives one page more than it was narrowed to",
+        "module/range.h",
+        "inner->end <= outer->end &&",
+        "inner->end <= outer->end + 4096 &&",
+        tests=("target",)),
+
+    Mutant(
+        "no-limit", "nobody is ever over the limit",
+        "module/account.c",
+        """\
+	if ((user ? user->count[kind] : 0) >= limit) {
+""", """\
+	if (limit == U32_MAX) {
+""",
+        tests=("list",)),
+
+    Mutant(
+        "no-charge-window", "a window's memory is charged to nobody",
+        "module/window.c",
+        "win = kzalloc(sizeof(*win), GFP_KERNEL_ACCOUNT);",
+        "win = kzalloc(sizeof(*win), GFP_KERNEL);",
+        tests=("charge",)),
+
+    Mutant(
+        "no-charge-target", "a target's memory is charged to nobody",
+        "module/target.c",
+        "target = kzalloc(sizeof(*target), GFP_KERNEL_ACCOUNT);",
+        "target = kzalloc(sizeof(*target), GFP_KERNEL);",
+        tests=("charge",)),
+
+    Mutant(
+        "no-dirty-mark", "the kernel makes a read-only entry writable, and the source's page stays clean",
+        "module/window.c",
+        """\
+	.pfn_mkwrite = xmap_window_vm_pfn_mkwrite,
+""", "",
+        tests=("window",)),
+
+    Mutant(
+        "look-before-lock", "a callback that finds no entry does not wait for the flush of who took it out",
+        "module/window.c",
+        """\
+	if (!live || xmap_zap_is_own(range))
+		return true;
+""", """\
+	if (!live || xmap_zap_is_own(range))
+		return true;
+	if (xmap_window_populated(win, start, end, false) >= end)
+		return true;
+""",
+        tests=("race",)),
+]
