@@ -48,9 +48,13 @@ static void spawn(unsigned int slot, int ledger_fd)
 	if (!pid) {
 		peer_bind_to(parent);
 		setpriority(PRIO_PROCESS, 0, 0);
-		group_enter();
+		/*
+		 * First: in a group that somebody has filled, without anyone who may be
+		 * killed, all would wait for ever.
+		 */
 		snprintf(adj, sizeof(adj), "%u", rnd(500));
 		xmap_write_file("/proc/self/oom_score_adj", adj);
+		group_enter();
 		close(self.dev);
 		actor_run(slot, ledger_fd);
 	}
