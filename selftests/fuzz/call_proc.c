@@ -32,8 +32,7 @@ static void child_main(struct ctx *x, const __u64 *a, int ready)
 {
 	const __u64 touched[] = { a[0], a[1], a[2] >> 1 };
 
-	/* The other actors' sockets must end with the actors. */
-	close_range(SOCK_VICTIM, SOCK_OF_RACER, 0);
+	close_others(ready);
 	call_touch(x, touched);
 	if (a[2] % 4 == 2)
 		become_another();

@@ -70,9 +70,7 @@ static void victim_main(void)
 	char outer[16] = "";
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	close(SOCK_VICTIM);
-	close(SOCK_RACER);
-	close(SOCK_OF_RACER);
+	close_others(SOCK_OF_VICTIM);
 	ctx_init(x, VICTIM);
 	victim_pid = getpid();
 	pidfd_set(SLOT_VICTIM, victim_pid);
@@ -226,7 +224,6 @@ void executor_main(struct executor *ex)
 {
 	struct ctx *x = &main_ctx;
 	pthread_t thread;
-	__u64 before;
 
 	executor = ex;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -234,7 +231,7 @@ void executor_main(struct executor *ex)
 			setresuid(ex->uid, ex->uid, ex->uid) || prctl(PR_SET_DUMPABLE, 1)))
 		die("setresuid");
 	actor_signals();
-	before = open_fds();
+	executor_fds = open_fds();
 	beat();
 	memory_setup();
 	beat();
@@ -255,9 +252,9 @@ void executor_main(struct executor *ex)
 	munmap((void *)WIN, WIN_END - WIN);
 	for (int i = 0; i < SLOTS; i++)
 		slot_set(i, -1, KIND_NONE);
-	if (!ex->run->lost && open_fds() != before)
+	if (!ex->run->lost && open_fds() != executor_fds)
 		run_fail(ex->run, BAD_FD, "descriptors open: %#llx before, %#llx after",
-			 (unsigned long long)before, (unsigned long long)open_fds());
+			 (unsigned long long)executor_fds, (unsigned long long)open_fds());
 	/* Its children, and those of the victim, go with the namespace. */
 	_exit(0);
 }

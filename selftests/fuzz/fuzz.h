@@ -290,6 +290,7 @@ struct slot_entry {
 };
 
 extern struct slot_entry slots[SLOTS];
+extern __u64 executor_fds;
 extern struct executor *executor;
 
 void executor_open(struct executor *x, uid_t uid, bool covered);
@@ -330,6 +331,7 @@ void canary_fill(void);
 bool canary_intact(void);
 void check_end(struct ctx *x);
 __u64 open_fds(void);
+void close_others(int keep);
 void rings_close(void);
 
 /* What calls need: memory.c */

@@ -16,6 +16,9 @@
 
 struct slot_entry slots[SLOTS];
 
+/* What the executor was started with. */
+__u64 executor_fds;
+
 static void map(__u64 addr, size_t len, int prot, int flags, int fd)
 {
 	void *want = (void *)addr;
@@ -168,4 +171,29 @@ __u64 open_fds(void)
 		if (!(fds[i].revents & POLLNVAL))
 			open |= 1UL << i;
 	return open;
+}
+
+/*
+ * For a new child: close what it has only because another thread had it open for
+ * a moment when the process forked, such as the end of a pipe whose other end
+ * somebody waits at.  It keeps @keep, the slots, and what the executor was
+ * started with.
+ */
+void close_others(int keep)
+{
+	__u64 open = open_fds() & ~executor_fds;
+	int i;
+
+	for (i = 0; i < SLOTS; i++)
+		if (slots[i].fd > 0 && slots[i].fd <= 64)
+			open &= ~(1UL << (slots[i].fd - 1));
+	for (i = 0; i < 64; i++)
+		if (i != keep && open & 1UL << i)
+			close(i);
+	if (keep < 64) {
+		close_range(64, ~0U, 0);
+	} else {
+		close_range(64, keep - 1, 0);
+		close_range(keep + 1, ~0U, 0);
+	}
 }
