@@ -72,6 +72,22 @@ static int xmap_fill_pte(pte_t *ptep, unsigned long addr, void *data)
 }
 
 /*
+ * The protection of entries.  PROT_WRITE alone lets a program read as well: the
+ * kernel takes its read fault to us, and must find an entry that can be read, or
+ * the fault comes back for ever.
+ */
+static pgprot_t xmap_window_prot(const struct vm_area_struct *vma, bool write)
+{
+	vm_flags_t flags = vma->vm_flags;
+
+	if (flags & VM_WRITE)
+		flags |= VM_READ;
+	if (!write)
+		flags &= ~VM_WRITE;
+	return vm_get_page_prot(flags);
+}
+
+/*
  * Set entries: the window's lock is held and its table is there, so no allocation.
  * A's mmap_lock is held and the VMA is in its tree, so its tables stay until the
  * notifier on A clears @live again.
@@ -82,7 +98,7 @@ static int xmap_window_fill(struct xmap_window *win, struct vm_area_struct *vma,
 {
 	struct xmap_fill fill = {
 		.mm = vma->vm_mm,
-		.prot = vm_get_page_prot(write ? vma->vm_flags : vma->vm_flags & ~VM_WRITE),
+		.prot = xmap_window_prot(vma, write),
 		.pages = pages,
 		.pfn = pfn,
 	};
@@ -432,7 +448,7 @@ static int xmap_prefault_insert(struct xmap_window *win, unsigned long addr, lon
 	if (vma && vma == win->vma && vma->vm_private_data == win &&
 	    vma->vm_ops == &xmap_window_vm_ops) {
 		rc = -EACCES;
-		if (!write || vma->vm_flags & VM_WRITE)
+		if (vma->vm_flags & (write ? VM_WRITE : VM_READ | VM_WRITE))
 			rc = xmap_window_prepare(vma, addr);
 		if (!rc)
 			rc = xmap_window_insert(win, vma, addr, n, write, pages, seq);

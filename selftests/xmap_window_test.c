@@ -520,6 +520,31 @@ TEST_F_TIMEOUT(window, mprotect_raises_nothing, PEER_TIMEOUT)
 	EXPECT_EQ(77, peer_load(&self->src, self->addr));
 }
 
+/*
+ * Who may write may read, on this machine: the entry of a read fault must say so, or the fault
+ * comes back for ever, and if it is the kernel that reads, nobody can kill the reader.
+ */
+TEST_F_TIMEOUT(window, write_only_window_faults_for_ever, PEER_TIMEOUT)
+{
+	__u64 *win;
+	int ends[2];
+
+	test_window_map(self->target, self->addr, self->len, RW, &win);
+	ASSERT_EQ(0, mprotect(win, self->len, PROT_WRITE));
+	EXPECT_ERRNO(EAGAIN, syscall(SYS_futex, win, FUTEX_WAIT_PRIVATE,
+				     ~(__u32)peer_word(SEED, 0), NULL, NULL, 0));
+	EXPECT_LOAD(peer_word(SEED, PAGE), win + PAGE / 8);
+	ASSERT_EQ(0, pipe(ends));
+	EXPECT_EQ(8, write(ends[1], win + 2 * PAGE / 8, 8));
+	EXPECT_STORE(77, win);
+	EXPECT_EQ(77, peer_load(&self->src, self->addr));
+
+	/* And where nothing may be done, nothing is put. */
+	ASSERT_EQ(0, mprotect(win, self->len, PROT_NONE));
+	test_err_target_prefault(EACCES, self->target, 0, win, self->len);
+	EXPECT_SIGNAL(SIGSEGV, win);
+}
+
 /* After mprotect up again a read-only page is still a read-only page. */
 TEST_F_TIMEOUT(window, mprotect_keeps_page_rights, PEER_TIMEOUT)
 {

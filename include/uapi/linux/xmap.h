@@ -353,7 +353,8 @@ enum xmap_target_prefault_flags {
  * again at any time, as they do in any window.
  *
  * Errors besides the general ones: EINVAL (no window of this target there),
- * EACCES (WRITE on a window that is not writable), ESRCH.
+ * EACCES (WRITE on a window that is not writable, or any on one that is mapped
+ * PROT_NONE), ESRCH.
  */
 struct xmap_cmd_target_prefault {
 	__u32 size;
