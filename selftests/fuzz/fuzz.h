@@ -390,6 +390,18 @@ CALL(uffd);
 #define COVER_ROOM (1 << 20)
 
 /**
+ * struct finding - What is shown of all that got one verdict: the first, made small
+ * @prog: The program
+ * @uid: Who ran it
+ * @why: What was wrong
+ */
+struct finding {
+	struct prog prog;
+	uid_t uid;
+	char why[256];
+};
+
+/**
  * struct shared - What workers and supervisor share
  * @stop: Everybody is to end
  * @lock: A robust enough spinlock: nobody is killed under it
@@ -406,6 +418,7 @@ struct shared {
 	__u64 executions[MAX_WORKERS];
 	__u64 calls[MAX_WORKERS];
 	__u32 failed[VERDICTS];
+	struct finding first[VERDICTS];
 	struct prog corpus[MAX_CORPUS];
 	__u8 cover[COVER_ROOM];
 	__u8 results[1 << 16];
@@ -436,6 +449,8 @@ void work_save_cover(void);
 int ring_open(unsigned int worker);
 void ring_write(int ring, unsigned int worker, __u64 nr, const struct prog *p);
 void prog_save(const char *name, const struct prog *p, const char *why, uid_t uid);
+void finding_keep(enum verdict verdict, const struct prog *p, const char *why, uid_t uid);
+void finding_print(enum verdict verdict);
 
 /* minimise.c: smaller while test(p, data) */
 typedef bool (*prog_test)(const struct prog *p, void *data);

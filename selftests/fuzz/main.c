@@ -144,6 +144,8 @@ static void find_culprit(void)
 				continue;
 			prog_minimise(&p, reported_again, &x, LOG_SECONDS);
 			prog_save("log-small", &p, log_report, x.uid);
+			shared->failed[BAD_LOG]++;
+			finding_keep(BAD_LOG, &p, log_report, x.uid);
 			return;
 		}
 	}
@@ -194,8 +196,13 @@ static void result(bool ok, const char *what)
 	printf("%sok %u %s\n", ok ? "" : "not ", ++test_nr, what);
 }
 
+/* Says what there is of them. */
 static bool none(enum verdict a, enum verdict b)
 {
+	if (shared->failed[a])
+		finding_print(a);
+	if (shared->failed[b] && a != b)
+		finding_print(b);
 	return !shared->failed[a] && !shared->failed[b];
 }
 
@@ -213,6 +220,7 @@ static void summary(long before, time_t seconds)
 {
 	__u64 executions = 0, made = 0;
 	unsigned int w;
+	bool ends;
 
 	for (w = 0; w < opts.workers; w++) {
 		executions += shared->executions[w];
@@ -231,10 +239,14 @@ static void summary(long before, time_t seconds)
 	result(none(BAD_RIGHTS, BAD_CANARY), "nobody gets or writes what he may not");
 	result(none(BAD_CONTENT, BAD_CONTENT), "windows show what their targets have");
 	result(none(BAD_FD, BAD_OBJECTS), "no descriptor and no object is left behind");
-	result(none(BAD_HANG, BAD_STUCK) && none(BAD_EXIT, BAD_LOG) && !patience_lost && !stuck,
-	       "every program ends");
+	ends = none(BAD_HANG, BAD_STUCK) & none(BAD_EXIT, BAD_EXIT);
+	if (patience_lost || stuck)
+		printf("# %s\n", stuck ? "one cannot be killed" : "a worker does not end");
+	result(ends && !patience_lost && !stuck, "every program ends");
 	log_reports();
-	result(!log_report, "kernel log is clean");
+	if (log_report)
+		printf("# kernel log: %s\n", log_report);
+	result(none(BAD_LOG, BAD_LOG) && !log_report, "kernel log is clean");
 	result(settled(before), "objects back to zero");
 }
 

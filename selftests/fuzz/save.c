@@ -58,3 +58,29 @@ void prog_save(const char *name, const struct prog *p, const char *why, uid_t ui
 	printf("# %s: %s\n", path, why);
 	fflush(stdout);
 }
+
+void finding_keep(enum verdict verdict, const struct prog *p, const char *why, uid_t uid)
+{
+	struct finding *f = &shared->first[verdict];
+
+	f->prog = *p;
+	f->uid = uid;
+	snprintf(f->why, sizeof(f->why), "%s", why);
+}
+
+/* The whole program: of a machine that is lost this output may be all that remains. */
+void finding_print(enum verdict verdict)
+{
+	const struct finding *f = &shared->first[verdict];
+	static char text[PROG_TEXT];
+	char *line, *next = text;
+
+	printf("# verdict %s, %u times\n", verdict_names[verdict], shared->failed[verdict]);
+	if (!f->prog.n)
+		return;
+	printf("# %s, as uid %u:\n", f->why, f->uid);
+	prog_print(&f->prog, text, sizeof(text));
+	while ((line = strsep(&next, "\n")))
+		if (*line)
+			printf("#   %s\n", line);
+}

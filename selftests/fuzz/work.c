@@ -225,6 +225,8 @@ static void found(struct executor *x, unsigned int nr, enum verdict verdict)
 	memcpy(why, x->run->why, sizeof(why));
 	snprintf(name, sizeof(name), "%s-%u", verdict_names[verdict], count);
 	prog_save(name, &p, why, x->uid);
+	if (count == 1)
+		finding_keep(verdict, &p, why, x->uid);
 	/* Each try of a hang takes its time, and what cannot be killed stays. */
 	if (verdict == BAD_HANG || verdict == BAD_STUCK)
 		return;
@@ -234,6 +236,8 @@ static void found(struct executor *x, unsigned int nr, enum verdict verdict)
 		prog_minimise(&p, happens_again, &again, MINIMISE_SECONDS);
 		snprintf(name, sizeof(name), "%s-%u-small", verdict_names[verdict], count);
 		prog_save(name, &p, why, x->uid);
+		if (count == 1)
+			finding_keep(verdict, &p, why, x->uid);
 	}
 	x->late_ms = late_ms;
 }

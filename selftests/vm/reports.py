@@ -40,15 +40,20 @@ def without_foreign_races(lines):
     return kept + (report if report and any("[xmap]" in part for part in report) else [])
 
 
-def scan(lines):
-    """Those lines that report a fault of the kernel."""
-    reports = []
+def excerpts(lines, after=10):
+    """The reports of faults of the kernel, each a list of its line and some that follow it."""
+    found = []
     oom = False
     for line in without_foreign_races(lines):
-        if OOM in line:
-            oom = True
-        elif oom and "Call Trace" in line:
-            oom = False
-        elif REPORT.search(line) and not USER.search(line):
-            reports.append(line)
-    return reports
+        oom_trace = oom and "Call Trace" in line
+        oom = OOM in line or (oom and not oom_trace)
+        if REPORT.search(line) and not USER.search(line) and OOM not in line and not oom_trace:
+            found.append([line])
+        elif found and len(found[-1]) <= after:
+            found[-1].append(line)
+    return found
+
+
+def scan(lines):
+    """Those lines that report a fault of the kernel."""
+    return [excerpt[0] for excerpt in excerpts(lines)]
