@@ -38,12 +38,6 @@
 #include "differ.h"
 #include "../xmap_access.h"
 
-extern int subject_fds[2];
-
-static const __u32 asked_rights[ASKED_RIGHTS] = {
-	XMAP_RIGHTS_ALL, XMAP_RIGHT_READ, XMAP_RIGHT_WRITE,
-};
-
 static int ask_kernel(int verdict)
 {
 	char text[32];
@@ -54,17 +48,15 @@ static int ask_kernel(int verdict)
 static void ask_xmap(struct answers *answers, int way, int pidfd, pid_t nr)
 {
 	char byte;
-	int i, fd;
+	int fd;
 
-	for (i = 0; i < ASKED_RIGHTS; i++) {
-		answers->xmap[way][i] = XMAP_ERRNO(_test_target_open(world.dev, pidfd, nr,
-								     asked_rights[i], 0, 0, &fd));
-		if (answers->xmap[way][i])
-			continue;
-		if (asked_rights[i] & XMAP_RIGHT_READ)
-			answers->read = XMAP_ERRNO(pread(fd, &byte, 1, MARK_ADDR));
-		close(fd);
-	}
+	answers->xmap[way] = XMAP_ERRNO(_test_target_open(world.dev, pidfd, nr,
+							  answers->rights[way], 0, 0, &fd));
+	if (answers->xmap[way])
+		return;
+	if (answers->rights[way] & XMAP_RIGHT_READ)
+		answers->read = XMAP_ERRNO(pread(fd, &byte, 1, MARK_ADDR));
+	close(fd);
 }
 
 static void ask_mem(struct answers *answers, pid_t init_nr)
@@ -84,29 +76,39 @@ static void ask_mem(struct answers *answers, pid_t init_nr)
 	close(mem);
 }
 
-/*
- * By the caller.  Arguments: number of the target or 0, its number in the
- * initial pid namespace, flags of pidfd_open().
- */
-long op_ask(const unsigned long *a)
+static void ask(struct answers *answers, const struct question *q, int given, int verdict)
 {
-	struct answers *answers = world.answers;
-	pid_t nr = a[0], init_nr = a[1];
-	int given = subject_fds[0], own;
-	char byte;
+	pid_t nr = q->nr;
+	int own;
 
 	memset(answers, UNASKED, sizeof(*answers));
-	own = nr ? xmap_pidfd_open(nr, a[2]) : -1;
-	answers->before = ask_kernel(subject_fds[1]);
-	ask_xmap(answers, 0, given, nr ?: init_nr);
+	answers->rights[0] = XMAP_RIGHTS_ALL;
+	answers->rights[1] = q->rights;
+	own = nr ? xmap_pidfd_open(nr, q->thread ? PIDFD_THREAD : 0) : -1;
+	answers->before = ask_kernel(verdict);
+	ask_xmap(answers, 0, given, nr ?: q->init_nr);
 	if (own >= 0)
 		ask_xmap(answers, 1, own, nr);
-	if (nr)
+	if (nr) {
+		char byte;
+
 		answers->vm = XMAP_ERRNO(vm_read(nr, MARK_ADDR, &byte, 1));
-	ask_mem(answers, init_nr);
-	answers->after = ask_kernel(subject_fds[1]);
+	}
+	ask_mem(answers, q->init_nr);
+	answers->after = ask_kernel(verdict);
 	if (own >= 0)
 		close(own);
+}
+
+/* By the caller.  Arguments: who it is, first and last target. */
+long op_ask(const unsigned long *a)
+{
+	struct board *board = world.board;
+	const int *fds = board->fds[a[0]];
+	unsigned long i;
+
+	for (i = a[1]; i <= a[2]; i++)
+		ask(&board->answer[i], &board->question[i], fds[2 * i], fds[2 * i + 1]);
 	return 0;
 }
 
@@ -120,8 +122,7 @@ static bool without_memory(const struct pair_case *c)
 
 static bool own_memory(const struct pair_case *c)
 {
-	return c->dim[D_RELATION] == REL_SELF ||
-	       (c->dim[D_RELATION] == REL_SHARED_MM && c->dim[D_TARGET] == TG_PLAIN);
+	return c->dim[D_RELATION] == REL_SELF || c->dim[D_RELATION] == REL_SHARED_MM;
 }
 
 /* What mm_access() would return, by the kernel's verdict. */
@@ -147,28 +148,28 @@ static int vm_errno(int err)
 	return err == EPERM ? EACCES : err == EFAULT ? 0 : err;
 }
 
-const char *ask_difference(const struct pair_case *c, const struct pair *p,
-			   const struct answers *a)
+const char *ask_difference(const struct pair_case *c, const struct answers *a)
 {
+	bool named = world.board->question[c->index[TARGET]].nr && !kin[c->index[TARGET]].unnamed;
+	bool numbered = world.board->question[c->index[TARGET]].nr;
 	int wanted = mm_access_errno(c, a), opened = wanted;
-	int way, i;
+	int way;
 
 	if (a->before != a->after)
 		return "the pair was not at rest";
 	if (a->before && a->before != EPERM)
 		return "the kernel has no verdict";
-	if (!p->number || p->unnamed)
+	if (!named)
 		opened = ESRCH;
 
 	for (way = 0; way < ASKED_WAYS; way++)
-		for (i = 0; i < ASKED_RIGHTS; i++)
-			if (a->xmap[way][i] != UNASKED && a->xmap[way][i] != opened)
-				return "xmap and the kernel differ";
-	if (p->number && !p->unnamed && a->xmap[1][0] == UNASKED)
+		if (a->xmap[way] != UNASKED && a->xmap[way] != opened)
+			return "xmap and the kernel differ";
+	if (named && a->xmap[1] == UNASKED)
 		return "the caller has no pidfd of its own";
 	if (!opened && a->read)
 		return "a target that cannot be read";
-	if (p->number && vm_is_exact(c) && vm_errno(a->vm) != wanted)
+	if (numbered && vm_is_exact(c) && vm_errno(a->vm) != wanted)
 		return "process_vm_readv() and the kernel's verdict differ";
 	if (!without_memory(c) && a->mem != EACCES && (a->mem || wanted))
 		return "/proc/PID/mem and the kernel's verdict differ";
@@ -179,9 +180,9 @@ const char *ask_difference(const struct pair_case *c, const struct pair *p,
 
 enum outcome ask_outcome(const struct answers *a)
 {
-	if (!a->xmap[0][0])
+	if (!a->xmap[0])
 		return ALLOWED;
-	return a->xmap[0][0] == ESRCH ? GONE : DENIED;
+	return a->xmap[0] == ESRCH ? GONE : DENIED;
 }
 
 static void answer_print(const char *name, int err)
@@ -195,13 +196,10 @@ static void answer_print(const char *name, int err)
 /* One line, without its end. */
 void ask_print(const struct answers *a)
 {
-	int way, i;
-
 	printf("#  ");
 	answer_print("kernel", a->before);
-	for (way = 0; way < ASKED_WAYS; way++)
-		for (i = 0; i < ASKED_RIGHTS; i++)
-			answer_print(way ? "xmap(own)" : "xmap", a->xmap[way][i]);
+	answer_print("xmap", a->xmap[0]);
+	answer_print("xmap(own)", a->xmap[1]);
 	answer_print("read", a->read);
 	answer_print("process_vm_readv", a->vm);
 	answer_print("mem", a->mem);

@@ -3,9 +3,13 @@
  * The differential permission test: random pairs of a caller and a target, and
  * for each of them the verdict of xmap next to the kernel's own.
  *
- * A case is drawn from a seed and its number (case.c), two processes are made
- * what it says (subject.c, pair.c) in namespaces and profiles that the test
- * prepares once (world.c), then the caller asks both (ask.c).  main.c counts.
+ * To make a process costs many times what it costs to ask a question.  So the
+ * test makes a family of them, drawn from a seed and its number (draw.c), who
+ * become what was drawn (subject.c, family.c) in namespaces and profiles that
+ * the test prepares once (world.c).  Then each of them that can asks about each
+ * (ask.c); then what can be changed at any time is changed, and they ask again.
+ * A case is one caller and one target at one such time (case.c); reason.c says
+ * which rule decides it.  main.c counts.
  */
 #ifndef XMAP_DIFFER_H
 #define XMAP_DIFFER_H
@@ -24,6 +28,15 @@ enum side {
 	TARGET,
 	SIDES,
 };
+
+/* Processes of a family; a kernel thread is asked about as well. */
+#define MEMBERS 10
+#define TARGETS (MEMBERS + 1)
+#define KERNEL_THREAD MEMBERS
+/* An order has room for their numbers. */
+#define TRACEES_MAX 5
+/* Times that they all ask. */
+#define EPOCHS 3
 
 /* What a case is made of, and what is counted. */
 enum dim {
@@ -115,16 +128,93 @@ struct person {
 	int pidns;
 };
 
-/* One case: all that its number stands for. */
-struct pair_case {
+/* Who is nobody's child, who nobody traces. */
+#define NOBODY (-1)
+#define THE_TEST (-2)
+
+/**
+ * struct member - One process of a family
+ * @kind: TG_*
+ * @parent: Its parent, an earlier member; or NOBODY
+ * @between: There is another process between the two
+ * @shares: Its parent's address space is its own as well
+ * @early: It has a Landlock domain, which its children inherit
+ * @late: It has a Landlock domain that they do not inherit
+ * @no_files: That one forbids to open files
+ * @apparmor: AA_*
+ * @sandbox: BOX_*
+ * @tracer: Another member, THE_TEST, or NOBODY
+ * @caps: CAPS_*
+ * @who: What it becomes
+ */
+struct member {
+	int kind;
+	int parent;
+	bool between;
+	bool shares;
+	bool early;
+	bool late;
+	bool no_files;
+	int apparmor;
+	int sandbox;
+	int tracer;
+	int caps;
+	struct person who;
+};
+
+/**
+ * struct epoch - What can be changed while they live
+ * @scope: Yama's
+ * @dumpable: DUMP_* of each member
+ * @ptracer: PTRACER_* of each member; PTRACER_CALLER stands for @friend, PTRACER_OTHER
+ *           for the member itself
+ * @friend: Another member
+ */
+struct epoch {
+	int scope;
+	int dumpable[MEMBERS];
+	int ptracer[MEMBERS];
+	int friend[MEMBERS];
+};
+
+/* All that the seed and a family's number stand for. */
+struct family {
 	__u64 seed;
+	unsigned int nr;
+	/* The sysctl, when they become what they are. */
+	int suid_dumpable;
+	struct member member[MEMBERS];
+	struct epoch epoch[EPOCHS];
+};
+
+/* One case: a pair of them in one epoch. */
+struct pair_case {
+	const struct family *family;
+	int epoch;
+	int index[SIDES];
 	unsigned int nr;
 	int dim[DIMS];
 	struct person who[SIDES];
 };
 
-/* Rights that are asked for, one after the other. */
-#define ASKED_RIGHTS 3
+/* The rules that a verdict may hang on; see reason.c. */
+enum reason {
+	R_IDS,
+	R_FS_IDS,
+	R_DUMPABLE,
+	R_CAPABLE,
+	R_CAPABLE_THERE,
+	R_EFFECTIVE,
+	R_SUBSET,
+	R_SCOPE,
+	R_DESCENT,
+	R_PTRACER,
+	R_TRACER,
+	R_APPARMOR,
+	R_LANDLOCK,
+	REASONS,
+};
+
 /* By a pidfd that was handed in, and by one of the caller's own. */
 #define ASKED_WAYS 2
 /* No answer: the question does not apply. */
@@ -133,6 +223,7 @@ struct pair_case {
 /**
  * struct answers - What one caller heard about one target, as errno or 0
  * @before: The kernel's ptrace access check, before everything else
+ * @rights: What was asked for, each way
  * @xmap: XMAP_TARGET_OPEN
  * @read: Read of the target's mark through the first one that was opened
  * @vm: process_vm_readv() of the same byte
@@ -142,7 +233,8 @@ struct pair_case {
  */
 struct answers {
 	int before;
-	int xmap[ASKED_WAYS][ASKED_RIGHTS];
+	__u32 rights[ASKED_WAYS];
+	int xmap[ASKED_WAYS];
 	int read;
 	int vm;
 	int mem;
@@ -150,8 +242,38 @@ struct answers {
 	int after;
 };
 
+/**
+ * struct question - What a caller has to know about a target
+ * @nr: Its number in the caller's pid namespace, 0 if it has none
+ * @init_nr: Its number in the initial pid namespace
+ * @rights: What to ask for besides all rights
+ * @thread: It is a thread
+ */
+struct question {
+	pid_t nr;
+	pid_t init_nr;
+	__u32 rights;
+	bool thread;
+};
+
+/**
+ * struct board - Memory that the test and all members share
+ * @family: The family
+ * @fds: Of each member: the files that it was given, a pidfd and the kernel's
+ *       verdict of each target
+ * @question: To the caller whose turn it is
+ * @answer: By it
+ */
+struct board {
+	struct family family;
+	int fds[MEMBERS][2 * TARGETS];
+	struct question question[TARGETS];
+	struct answers answer[TARGETS];
+};
+
 #define USERNS_MAX 8
 #define PIDNS_MAX 4
+#define PIDNS_DEPTH 3
 
 /**
  * struct world - What all cases share
@@ -165,10 +287,9 @@ struct answers {
  * @apparmor: The profiles are loaded; else why not
  * @no_apparmor: Why there is no AppArmor
  * @helper: Path of this program's copies: plain, setuid root, execute only
- * @sock: Socket pairs of the case; [side][0] is the test's end
- * @life: Pipe of the case that ends with it
- * @current: The case, in shared memory
- * @answers: To it, in shared memory
+ * @sock: Socket pairs of the family; [member][0] is the test's end
+ * @life: Pipe of the family that ends with it
+ * @board: Memory that is shared
  */
 struct world {
 	int dev;
@@ -181,70 +302,89 @@ struct world {
 	bool apparmor;
 	const char *no_apparmor;
 	const char *helper[3];
-	int sock[SIDES][2];
+	int sock[MEMBERS][2];
 	int life[2];
-	struct pair_case *current;
-	struct answers *answers;
+	struct board *board;
 };
 
 extern struct world world;
 
 /**
- * struct pair - The two processes of a case; numbers are the test's
- * @peer: Their processes
- * @tid: Tasks that matter: who asks, who is asked about
- * @number: @tid of the target as the caller calls it, 0 if it has no name there
- * @pidfd: For the target, or for its leader where threads have none
- * @verdict: The target's file that answers for the kernel; see ask.c
+ * struct kin - A target as the test knows it
+ * @peer: Its process
+ * @tid: The task that is asked about, and that asks
+ * @nr: @tid in each pid namespace that it is in, from the initial one inwards
+ * @pidfd: For the task, or for its leader where threads have none
+ * @verdict: The file that answers for the kernel; see ask.c
  * @unnamed: @pidfd is not for @tid
  */
-struct pair {
-	struct peer peer[SIDES];
-	pid_t tid[SIDES];
-	pid_t number;
+struct kin {
+	struct peer peer;
+	pid_t tid;
+	pid_t nr[PIDNS_DEPTH];
 	int pidfd;
 	int verdict;
 	bool unnamed;
 };
 
+/* draw.c */
+void family_draw(struct family *f, __u64 seed, unsigned int nr);
+int draw_value(const struct value *values);
+/* Is it one that can ask? */
+bool member_asks(const struct family *f, int i);
+bool member_descends(const struct family *f, int i, int from);
+/* Both tasks have one address space. */
+bool members_share(const struct family *f, int i, int j);
+/* A member's Landlock domain: a bit for each layer, of those that it inherited as well. */
+__u32 member_domain(const struct family *f, int i);
+bool ns_reaches(const int *parent, int above, int ns);
+
 /* case.c */
-void case_draw(struct pair_case *c, __u64 seed, unsigned int nr);
+bool case_of(struct pair_case *c, const struct family *f, int epoch, int caller, int target);
 void case_print(const struct pair_case *c);
+
+/* reason.c */
+extern const char *const reason_names[REASONS];
+/* Does it know what this target has become? */
+bool reason_knows(const struct pair_case *c);
+/* What all rules together say; and whether that hangs on this one. */
+bool reason_allows(const struct pair_case *c);
+bool reason_decides(const struct pair_case *c, enum reason reason);
 
 /* world.c */
 extern const int userns_parent[USERNS_MAX];
+extern const __u32 userns_owner[USERNS_MAX];
 extern const int pidns_parent[PIDNS_MAX];
 int world_create(void);
 void world_destroy(void);
 int ns_relation(const int *parent, int caller, int target);
+int ns_depth(const int *parent, int ns);
 const char *apparmor_profile(int kind);
 
-/* pair.c */
-int pair_create(struct pair *p, const struct pair_case *c);
-int pair_ask(struct pair *p);
-void pair_destroy(struct pair *p);
+/* family.c */
+extern struct kin kin[TARGETS];
+int family_create(void);
+int family_epoch(int epoch);
+int family_ask(int caller, int first, int last);
+void family_destroy(void);
 /* The step that failed last, for reports. */
-extern const char *pair_step;
+extern const char *family_step;
 
-/* subject.c: orders that the two processes of a pair understand */
-pid_t subject_fork(enum side side, bool grandchild, bool shared_mm);
+/* subject.c: orders that the processes of a family understand */
+pid_t subject_fork(int i);
 long op_subject_fork(const unsigned long *a);
+long op_subject_settle(const unsigned long *a);
 long op_subject_split(const unsigned long *a);
-long op_subject_userns(const unsigned long *a);
 long op_subject_landlock(const unsigned long *a);
-long op_subject_apparmor(const unsigned long *a);
-long op_subject_sandbox(const unsigned long *a);
-long op_subject_become(const unsigned long *a);
+long op_subject_make(const unsigned long *a);
 long op_subject_exec(const unsigned long *a);
 long op_subject_take(const unsigned long *a);
-long op_subject_seize(const unsigned long *a);
-long op_subject_prctl(const unsigned long *a);
+long op_subject_epoch(const unsigned long *a);
 
 /* ask.c */
 long op_ask(const unsigned long *a);
 enum outcome ask_outcome(const struct answers *a);
-const char *ask_difference(const struct pair_case *c, const struct pair *p,
-			   const struct answers *a);
+const char *ask_difference(const struct pair_case *c, const struct answers *a);
 void ask_print(const struct answers *a);
 
 #endif

@@ -4,10 +4,11 @@
  *
  *   xmap_differ_test [--seed N] [--case N]
  *
- * With --case that one case only, in detail.  A run ends after
- * XMAP_DIFFER_CASES cases, or when its time is up (XMAP_DIFFER_SECONDS) and
- * every value of every dimension has been seen with each verdict that it can
- * have: who only ever sees one of them is blind.
+ * With --case that one case only, in detail.  A run judges XMAP_DIFFER_CASES
+ * cases, or on a slow machine half of them, and goes on for XMAP_DIFFER_SECONDS.
+ * Then it looks for families that show what is missing, until every value of
+ * every dimension has been seen with each verdict that it can have, and every
+ * rule has decided: who only ever sees one of them is blind.
  */
 #include <getopt.h>
 #include <kselftest.h>
@@ -16,12 +17,14 @@
 
 #include "differ.h"
 
-#define CASES 4000
-/* Fewer than this are no test. */
-#define CASES_MIN 200
-/* How far to look for cases that show what has not been seen. */
-#define DRAWN_MAX 1000000
-#define SECONDS 30
+#define CASES 2000
+#define SECONDS 20
+/* Half of the cases will do where so much time has passed. */
+#define SECONDS_SLOW 90
+/* How far to look for families that show what has not been seen. */
+#define DRAWN_MAX 100000
+/* So many times the cases that were asked for show all there is, or it is not to be seen. */
+#define PATIENCE 4
 /* A target that executes programs may be caught between two verdicts this often. */
 #define TRIES_EXECING 200
 /* Differences are all alike, mostly. */
@@ -29,7 +32,8 @@
 
 static unsigned int count[DIMS][VALUES_MAX][OUTCOMES];
 static unsigned int total[OUTCOMES];
-static unsigned int cases, differences, broken, restarts;
+static unsigned int decided[REASONS][OUTCOMES];
+static unsigned int cases, families, explained, unexplained, differences, broken, restarts;
 
 static const char outcome_letter[OUTCOMES] = { 'A', 'D', 'G' };
 
@@ -42,41 +46,57 @@ static unsigned long setting(const char *name, unsigned long value)
 
 /* ---- One case ---- */
 
+static const struct answers *answer_to(const struct pair_case *c)
+{
+	return &world.board->answer[c->index[TARGET]];
+}
+
 static void report(const struct pair_case *c, const char *what)
 {
 	case_print(c);
 	printf("\n");
-	ask_print(world.answers);
+	ask_print(answer_to(c));
 	printf(": %s\n", what);
 	fflush(stdout);
 }
 
 static void tally(const struct pair_case *c)
 {
-	enum outcome outcome = ask_outcome(world.answers);
+	enum outcome outcome = ask_outcome(answer_to(c));
 	int i;
 
 	total[outcome]++;
 	for (i = 0; i < DIMS; i++)
 		count[i][c->dim[i]][outcome]++;
+	if (!reason_knows(c))
+		return;
+	if (reason_allows(c) != !answer_to(c)->before) {
+		if (unexplained++ < SHOWN_MAX)
+			report(c, "the rules of this test say otherwise");
+		return;
+	}
+	explained++;
+	for (i = 0; i < REASONS; i++)
+		if (outcome != GONE && reason_decides(c, i))
+			decided[i][outcome]++;
 }
 
 /*
  * Ask until there is no difference, where the target moves; else once more, to
  * tell a difference that stays from one that was a race.  Both are failures.
  */
-static int compare(struct pair *p, const struct pair_case *c, bool verbose)
+static int judge(const struct pair_case *c, bool verbose)
 {
-	const char *what = NULL;
-	int tries = c->dim[D_TARGET] == TG_EXECING ? TRIES_EXECING : 1;
+	const char *what = ask_difference(c, answer_to(c));
+	int caller = c->index[CALLER], target = c->index[TARGET];
+	int tries = c->dim[D_TARGET] == TG_EXECING ? TRIES_EXECING : 0;
 
-	while (tries--) {
-		if (pair_ask(p))
+	cases++;
+	while (what && tries--) {
+		restarts++;
+		if (family_ask(caller, target, target))
 			return -1;
-		what = ask_difference(c, p, world.answers);
-		if (!what)
-			break;
-		restarts += tries > 0;
+		what = ask_difference(c, answer_to(c));
 	}
 	if (verbose || (what && differences < SHOWN_MAX))
 		report(c, what ?: "no difference");
@@ -85,25 +105,74 @@ static int compare(struct pair *p, const struct pair_case *c, bool verbose)
 		return 0;
 	}
 	differences++;
-	if (pair_ask(p))
+	if (family_ask(caller, target, target))
 		return -1;
-	what = ask_difference(c, p, world.answers);
+	what = ask_difference(c, answer_to(c));
 	if (differences < SHOWN_MAX)
 		report(c, what ?: "gone when asked again: a race");
 	return 0;
 }
 
-static void run_case(const struct pair_case *c, bool verbose)
+static int run_epoch(const struct family *f, int epoch)
 {
-	struct pair p;
+	struct pair_case c;
+	int caller, target, last;
 
-	cases++;
-	if (pair_create(&p, c) || compare(&p, c, verbose)) {
-		broken++;
-		case_print(c);
-		printf("\n#  broken: %s: %s\n", pair_step, strerror(errno));
+	if (family_epoch(epoch))
+		return -1;
+	for (caller = 0; caller < MEMBERS; caller++) {
+		if (!member_asks(f, caller))
+			continue;
+		/* Nothing about a kernel thread changes, or about who runs new programs. */
+		last = epoch ? MEMBERS - 1 : KERNEL_THREAD;
+		if (family_ask(caller, 0, last))
+			return -1;
+		for (target = 0; target <= last; target++) {
+			if (epoch && f->member[target].kind == TG_EXECING)
+				continue;
+			case_of(&c, f, epoch, caller, target);
+			if (judge(&c, false))
+				return -1;
+		}
 	}
-	pair_destroy(&p);
+	return 0;
+}
+
+static void complain(const struct family *f)
+{
+	broken++;
+	printf("# broken: --seed %llu, family %u: %s: %s\n", f->seed, f->nr, family_step,
+	       strerror(errno));
+	fflush(stdout);
+}
+
+static void run_family(const struct family *f)
+{
+	int epoch, rc;
+
+	families++;
+	rc = family_create();
+	for (epoch = 0; !rc && epoch < EPOCHS; epoch++)
+		rc = run_epoch(f, epoch);
+	if (rc)
+		complain(f);
+	family_destroy();
+}
+
+static int run_case(unsigned int epoch, int caller, int target)
+{
+	const struct family *f = &world.board->family;
+	struct pair_case c;
+
+	if (!case_of(&c, f, epoch, caller, target)) {
+		printf("# there is no such case\n");
+		return 2;
+	}
+	if (family_create() || family_epoch(epoch) || family_ask(caller, target, target) ||
+	    judge(&c, true))
+		complain(f);
+	family_destroy();
+	return differences || broken || unexplained;
 }
 
 /* ---- All of them ---- */
@@ -133,10 +202,28 @@ static bool seen(enum dim dim, int value)
 	return true;
 }
 
+static const char *undecidable(enum reason reason)
+{
+	if (reason >= R_SCOPE && reason <= R_TRACER && !world.yama)
+		return "this kernel has no Yama";
+	if (reason == R_LANDLOCK && !world.landlock)
+		return "this kernel has no Landlock";
+	return reason == R_APPARMOR ? world.no_apparmor : NULL;
+}
+
+/* Permitted ones instead of the effective ones could only allow more. */
+static bool has_decided(enum reason reason)
+{
+	return decided[reason][DENIED] && (decided[reason][ALLOWED] || reason == R_EFFECTIVE);
+}
+
 static bool all_seen(void)
 {
-	int dim, value;
+	int dim, value, i;
 
+	for (i = 0; i < REASONS; i++)
+		if (!undecidable(i) && !has_decided(i))
+			return false;
 	for (dim = 0; dim < DIMS; dim++)
 		for (value = 0; value < VALUES_MAX && dim_values[dim][value].name; value++)
 			if (!unavailable(dim, value) && !seen(dim, value))
@@ -144,20 +231,41 @@ static bool all_seen(void)
 	return true;
 }
 
-/* This case may show what has not been seen yet. */
-static bool wanted(const struct pair_case *c)
+/* This case shows what has not been seen yet, or may do so. */
+static bool case_wanted(const struct pair_case *c)
 {
-	int dim;
+	enum outcome outcome = reason_allows(c) ? ALLOWED : DENIED;
+	bool named = ns_reaches(pidns_parent, c->who[CALLER].pidns, c->who[TARGET].pidns) &&
+		     (world.thread_pidfd || c->dim[D_TARGET] != TG_THREAD);
+	bool known = named && reason_knows(c);
+	int i;
 
-	for (dim = 0; dim < DIMS; dim++)
-		if (!unavailable(dim, c->dim[dim]) && !seen(dim, c->dim[dim]))
+	for (i = 0; i < DIMS; i++)
+		if (!unavailable(i, c->dim[i]) && !seen(i, c->dim[i]) &&
+		    !(known && count[i][c->dim[i]][outcome]))
 			return true;
+	for (i = 0; known && i < REASONS; i++)
+		if (!has_decided(i) && !decided[i][outcome] && reason_decides(c, i))
+			return true;
+	return false;
+}
+
+static bool family_wanted(const struct family *f)
+{
+	int epoch, caller, target;
+	struct pair_case c;
+
+	for (epoch = 0; epoch < EPOCHS; epoch++)
+		for (caller = 0; caller < MEMBERS; caller++)
+			for (target = 0; target < TARGETS; target++)
+				if (case_of(&c, f, epoch, caller, target) && case_wanted(&c))
+					return true;
 	return false;
 }
 
 static unsigned int number_of_results(void)
 {
-	unsigned int results = 3;
+	unsigned int results = 4 + REASONS;
 	int dim, value;
 
 	for (dim = 0; dim < DIMS; dim++)
@@ -166,15 +274,25 @@ static unsigned int number_of_results(void)
 	return results;
 }
 
-static void report_all(void)
+static void report_all(unsigned int limit)
 {
-	int dim, value;
+	int dim, value, i;
 
-	ksft_print_msg("%u cases: %u allowed, %u denied, %u gone; asked again %u times\n",
-		       cases, total[ALLOWED], total[DENIED], total[GONE], restarts);
+	ksft_print_msg("%u cases in %u families: %u allowed, %u denied, %u gone; asked again: %u\n",
+		       cases, families, total[ALLOWED], total[DENIED], total[GONE], restarts);
 	ksft_test_result(!differences, "no differences: %u\n", differences);
 	ksft_test_result(!broken, "no broken cases: %u\n", broken);
-	ksft_test_result(cases >= CASES_MIN, "enough cases: %u\n", cases);
+	ksft_test_result(cases >= limit / 2, "enough cases: %u\n", cases);
+	ksft_test_result(explained && !unexplained, "verdicts that the rules explain: %u, not %u\n",
+			 explained, unexplained);
+	for (i = 0; i < REASONS; i++) {
+		if (undecidable(i))
+			ksft_test_result_skip("%s: %s\n", reason_names[i], undecidable(i));
+		else
+			ksft_test_result(has_decided(i),
+					 "decided by: %s: allowed %u, denied %u\n", reason_names[i],
+					 decided[i][ALLOWED], decided[i][DENIED]);
+	}
 	for (dim = 0; dim < DIMS; dim++) {
 		for (value = 0; value < VALUES_MAX && dim_values[dim][value].name; value++) {
 			unsigned int *n = count[dim][value];
@@ -192,27 +310,32 @@ static void report_all(void)
 	}
 }
 
+static bool enough(unsigned int limit, unsigned int passed, unsigned int seconds)
+{
+	return passed >= seconds &&
+	       (cases >= limit || (passed >= SECONDS_SLOW && cases >= limit / 2));
+}
+
 static void run(__u64 seed)
 {
 	unsigned int limit = setting("XMAP_DIFFER_CASES", CASES);
 	unsigned int seconds = setting("XMAP_DIFFER_SECONDS", SECONDS);
 	struct timespec begin, now;
-	struct pair_case c;
 	unsigned int nr;
-	bool late = false;
+	bool late;
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	for (nr = 0; nr < DRAWN_MAX && cases < limit && broken < SHOWN_MAX; nr++) {
-		case_draw(&c, seed, nr);
-		if (late && all_seen())
-			break;
-		if (late && !wanted(&c))
-			continue;
-		run_case(&c, false);
+	for (nr = 0; nr < DRAWN_MAX && broken < SHOWN_MAX; nr++) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		late = cases >= CASES_MIN && now.tv_sec - begin.tv_sec >= seconds;
+		late = enough(limit, now.tv_sec - begin.tv_sec, seconds);
+		if (late && (all_seen() || cases >= PATIENCE * limit))
+			break;
+		family_draw(&world.board->family, seed, nr);
+		if (!late || family_wanted(&world.board->family))
+			run_family(&world.board->family);
 	}
 	ksft_print_msg("--seed %llu: %ld seconds\n", seed, now.tv_sec - begin.tv_sec);
+	report_all(limit);
 }
 
 int main(int argc, char **argv)
@@ -224,9 +347,8 @@ int main(int argc, char **argv)
 	};
 	__u32 random = 1;
 	long only = -1;
-	struct pair_case c;
+	int opt, failed;
 	__u64 seed;
-	int opt;
 
 	getrandom(&random, sizeof(random), 0);
 	seed = setting("XMAP_DIFFER_SEED", random);
@@ -245,14 +367,14 @@ int main(int argc, char **argv)
 	if (world_create())
 		ksft_exit_fail_msg("no namespaces, profiles or helpers: %s\n", strerror(errno));
 	if (only >= 0) {
-		case_draw(&c, seed, only);
-		run_case(&c, true);
+		family_draw(&world.board->family, seed, only / (EPOCHS * MEMBERS * TARGETS));
+		failed = run_case(only / (MEMBERS * TARGETS) % EPOCHS, only / TARGETS % MEMBERS,
+				  only % TARGETS);
 		world_destroy();
-		return differences || broken;
+		return failed;
 	}
 	ksft_set_plan(number_of_results());
 	run(seed);
-	report_all();
 	world_destroy();
 	ksft_finished();
 }

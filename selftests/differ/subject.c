@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The two processes of a pair: how they are born, and the orders that make
- * them what the case says.
+ * The processes of a family: how they are born, and the orders that make them
+ * what was drawn.
  *
  * Who has threads must change one of them only.  So everything that belongs to
  * a thread is done by bare system calls, by the thread that serves the orders;
  * the C library would change all of them.
  */
 #include <linux/filter.h>
+#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sys/ptrace.h>
 
 #include "differ.h"
 #include "../xmap_access.h"
-
-int subject_fds[2];
 
 /* ---- Birth ---- */
 
@@ -32,68 +31,85 @@ static void subject_serve(int sock)
 	_exit(0);
 }
 
-/* Only who will fork the other one keeps that one's end of the sockets. */
-static void subject_main(enum side side, bool forks)
+static const struct member *member_of(int i)
 {
-	struct peer_order hello = {};
-	int sock = world.sock[side][1];
-
-	close(world.sock[CALLER][0]);
-	close(world.sock[TARGET][0]);
-	close(world.life[1]);
-	if (!forks)
-		close(world.sock[!side][1]);
-	send(sock, &hello, sizeof(hello), MSG_NOSIGNAL);
-	subject_serve(sock);
+	return &world.board->family.member[i];
 }
 
-/* Between the two in the family, and good for nothing else. */
+/* Once a member is born its end of the sockets, and its descendants', are its alone. */
+static void close_ends(int i)
+{
+	int j;
+
+	for (j = i; j < MEMBERS; j++)
+		if (member_descends(&world.board->family, j, i))
+			close(world.sock[j][1]);
+}
+
+static void subject_main(int i)
+{
+	const struct family *f = &world.board->family;
+	struct peer_order hello = {};
+	int j;
+
+	close(world.life[1]);
+	for (j = 0; j < MEMBERS; j++) {
+		close(world.sock[j][0]);
+		if (j > i && !member_descends(f, j, i))
+			close(world.sock[j][1]);
+	}
+	send(world.sock[i][1], &hello, sizeof(hello), MSG_NOSIGNAL);
+	subject_serve(world.sock[i][1]);
+}
+
+/* Between two in the family, and good for nothing else. */
 static void subject_between(void)
 {
 	char byte;
+	int j;
 
 	close(world.life[1]);
-	close(world.sock[CALLER][0]);
-	close(world.sock[TARGET][0]);
-	close(world.sock[CALLER][1]);
-	close(world.sock[TARGET][1]);
+	for (j = 0; j < MEMBERS; j++) {
+		close(world.sock[j][0]);
+		close(world.sock[j][1]);
+	}
 	while (read(world.life[0], &byte, 1) > 0)
 		continue;
 	_exit(0);
 }
 
-static int subject_shared(void *side)
+static int subject_shared(void *i)
 {
-	subject_main((long)side, false);
+	subject_main((long)i);
 	return 0;
 }
 
-static pid_t subject_clone_vm(enum side side)
+static pid_t subject_clone_vm(int i)
 {
 	size_t len = 256 << 10;
 	char *stack = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (stack == MAP_FAILED)
 		return -1;
-	return clone(subject_shared, stack + len, CLONE_VM | SIGCHLD, (void *)(long)side);
+	return clone(subject_shared, stack + len, CLONE_VM | SIGCHLD, (void *)(long)i);
 }
 
-static pid_t subject_begin(enum side side, bool grandchild, bool shared_mm, bool forks)
+static pid_t subject_begin(int i)
 {
 	pid_t pid;
 
 	fflush(NULL);
-	if (shared_mm)
-		return subject_clone_vm(side);
+	if (member_of(i)->shares)
+		return subject_clone_vm(i);
 	pid = fork();
 	if (pid)
 		return pid;
-	if (grandchild) {
+	if (member_of(i)->between) {
 		pid = fork();
 		if (pid)
 			subject_between();
 	}
-	subject_main(side, forks);
+	subject_main(i);
 	return -1;
 }
 
@@ -102,34 +118,35 @@ static int subject_pidns(int ns)
 	return setns(world.pidns[ns], CLONE_NEWPID);
 }
 
-/* By the test: the first of the two, or both. */
-pid_t subject_fork(enum side side, bool grandchild, bool shared_mm)
+/* By the test. */
+pid_t subject_fork(int i)
 {
-	const struct pair_case *c = world.current;
-	int relation = c->dim[D_RELATION];
+	int ns = member_of(i)->who.pidns;
 	pid_t pid;
 
-	if (subject_pidns(c->who[side].pidns))
+	if (ns && subject_pidns(ns))
 		return -1;
-	pid = subject_begin(side, grandchild, shared_mm,
-			    relation != REL_APART && relation != REL_SELF);
-	return subject_pidns(0) ? -1 : pid;
+	pid = subject_begin(i);
+	if (ns && subject_pidns(0))
+		return -1;
+	close_ends(i);
+	return pid;
 }
 
-/* By the first of the two: the other.  Arguments: side, grandchild, shared_mm. */
+/* By its parent.  Argument: which one. */
 long op_subject_fork(const unsigned long *a)
 {
-	const struct pair_case *c = world.current;
-	enum side side = a[0];
+	int ns = member_of(a[0])->who.pidns, own = member_of(member_of(a[0])->parent)->who.pidns;
 	pid_t pid;
 
-	if (subject_pidns(c->who[side].pidns))
+	if (ns != own && subject_pidns(ns))
 		return -1;
-	pid = subject_begin(side, a[1], a[2], false);
+	pid = subject_begin(a[0]);
 	/* Its threads must be in the namespace that it is in itself. */
-	if (pid < 0 || subject_pidns(c->who[!side].pidns))
+	if (pid < 0 || (ns != own && subject_pidns(own)))
 		return -1;
-	return close(world.sock[side][1]);
+	close_ends(a[0]);
+	return 0;
 }
 
 static void *subject_thread(void *sock)
@@ -138,7 +155,7 @@ static void *subject_thread(void *sock)
 	return NULL;
 }
 
-/* From here on another thread takes the orders.  Arguments: side, end the first one. */
+/* From here on another thread takes the orders.  Arguments: who it is, end the first one. */
 long op_subject_split(const unsigned long *a)
 {
 	struct peer_order order = {};
@@ -158,9 +175,18 @@ long op_subject_split(const unsigned long *a)
 
 /* ---- What it is made ---- */
 
-long op_subject_userns(const unsigned long *a)
+/*
+ * While it may still do all: trace who is its to trace, and go to its user
+ * namespace.  Arguments: who it is; the numbers of its tracees.
+ */
+long op_subject_settle(const unsigned long *a)
 {
-	return setns(world.userns[a[0]], CLONE_NEWUSER);
+	int ns = member_of(a[0])->who.userns, i;
+
+	for (i = 1; i <= TRACEES_MAX && a[i]; i++)
+		if (ptrace(PTRACE_SEIZE, (pid_t)a[i], NULL, NULL))
+			return -1;
+	return ns ? setns(world.userns[ns], CLONE_NEWUSER) : 0;
 }
 
 /* Argument: what the domain forbids. */
@@ -177,23 +203,25 @@ long op_subject_landlock(const unsigned long *a)
 	return ret;
 }
 
-long op_subject_apparmor(const unsigned long *a)
+static int subject_apparmor(int kind)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "changeprofile %s", apparmor_profile(a[0]));
-	return xmap_write_file("/proc/self/attr/apparmor/current", text);
+	if (!kind)
+		return 0;
+	snprintf(text, sizeof(text), "changeprofile %s", apparmor_profile(kind));
+	return xmap_write_file("/proc/thread-self/attr/apparmor/current", text);
 }
 
-/* Argument: set of BOX_*.  The filter lets everything pass. */
-long op_subject_sandbox(const unsigned long *a)
+/* Set of BOX_*.  The filter lets everything pass. */
+static int subject_sandbox(int box)
 {
 	struct sock_filter pass = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	struct sock_fprog filter = { .len = 1, .filter = &pass };
 
-	if (a[0] & BOX_NNP && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+	if (box & BOX_NNP && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -1;
-	if (a[0] & BOX_SECCOMP && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
+	if (box & BOX_SECCOMP && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
 		return -1;
 	return 0;
 }
@@ -246,29 +274,54 @@ static int subject_caps(const struct person *who)
 	return caps_set_three(who->permitted, who->effective, who->inheritable);
 }
 
-/* Argument: side. */
-long op_subject_become(const unsigned long *a)
+/*
+ * Who has no file to open any more gets a domain that forbids just that: it
+ * must make no difference.
+ */
+static int subject_late_domain(const struct member *m)
 {
-	const struct pair_case *c = world.current;
+	unsigned long files = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
 
-	if (subject_ids(&c->who[a[0]]) || subject_caps(&c->who[a[0]]))
-		return -1;
-	if (a[0] == TARGET && c->dim[D_DUMPABLE] <= DUMP_ON)
-		return prctl(PR_SET_DUMPABLE, c->dim[D_DUMPABLE] == DUMP_ON, 0, 0, 0);
-	return 0;
+	if (!m->late)
+		return 0;
+	return op_subject_landlock(&(unsigned long){
+		m->no_files ? files : LANDLOCK_ACCESS_FS_MAKE_SYM });
 }
 
-/* The target is another program now.  Arguments: path, next path or NULL. */
+/* Argument: who it is. */
+long op_subject_make(const unsigned long *a)
+{
+	const struct member *m = member_of(a[0]);
+
+	return subject_apparmor(m->apparmor) || subject_late_domain(m) ||
+	       subject_sandbox(m->sandbox) || subject_ids(&m->who) ||
+	       subject_caps(&m->who) ? -1 : 0;
+}
+
+/*
+ * What it may change at any time.  Arguments: PR_SET_DUMPABLE or UNASKED,
+ * PR_SET_PTRACER, is there Yama.
+ */
+long op_subject_epoch(const unsigned long *a)
+{
+	if ((int)a[0] != UNASKED && prctl(PR_SET_DUMPABLE, a[0], 0, 0, 0))
+		return -1;
+	return a[2] ? prctl(PR_SET_PTRACER, a[1], 0, 0, 0) : 0;
+}
+
+/* It is another program now.  Arguments: path, next path or NULL, who it is. */
 long op_subject_exec(const unsigned long *a)
 {
-	peer_sock = world.sock[TARGET][1];
+	peer_sock = world.sock[a[2]][1];
 	return op_exec_helper(a);
 }
 
-/* Take two files that the test sends: a pidfd, and the kernel's verdict. */
+/* Take the files that the test sends.  Argument: who it is. */
 long op_subject_take(const unsigned long *a)
 {
-	char control[CMSG_SPACE(sizeof(subject_fds))] = "", byte;
+	int *fds = world.board->fds[a[0]];
+	size_t len = sizeof(world.board->fds[0]);
+	char control[CMSG_SPACE(sizeof(world.board->fds[0]))] = "", byte;
 	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
 	struct msghdr msg = {
 		.msg_iov = &iov,
@@ -281,21 +334,10 @@ long op_subject_take(const unsigned long *a)
 	if (recvmsg(world.sock[a[0]][1], &msg, MSG_CMSG_CLOEXEC) != 1)
 		return -1;
 	cmsg = CMSG_FIRSTHDR(&msg);
-	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS ||
-	    cmsg->cmsg_len != CMSG_LEN(sizeof(subject_fds))) {
+	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS || cmsg->cmsg_len != CMSG_LEN(len)) {
 		errno = EBADMSG;
 		return -1;
 	}
-	memcpy(subject_fds, CMSG_DATA(cmsg), sizeof(subject_fds));
+	memcpy(fds, CMSG_DATA(cmsg), len);
 	return 0;
-}
-
-long op_subject_seize(const unsigned long *a)
-{
-	return ptrace(PTRACE_SEIZE, (pid_t)a[0], NULL, NULL);
-}
-
-long op_subject_prctl(const unsigned long *a)
-{
-	return prctl(a[0], a[1], 0, 0, 0);
 }

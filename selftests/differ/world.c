@@ -18,7 +18,7 @@
  * how they are written.
  */
 const int userns_parent[USERNS_MAX] = { 0, 0, 0, 0, 1, 1, 2, 2 };
-static const uid_t userns_owner[USERNS_MAX] = { 0, 0, 1000, 1001, 0, 1000, 1000, 1001 };
+const __u32 userns_owner[USERNS_MAX] = { 0, 0, 1000, 1001, 0, 1000, 1000, 1001 };
 const int pidns_parent[PIDNS_MAX] = { 0, 0, 1, 0 };
 
 struct world world;
@@ -29,7 +29,7 @@ static pid_t pidns_keeper[PIDNS_MAX];
 static long old_scope, old_suid_dumpable;
 static char old_core_pattern[256];
 
-static int ns_depth(const int *parent, int ns)
+int ns_depth(const int *parent, int ns)
 {
 	return ns ? 1 + ns_depth(parent, parent[ns]) : 0;
 }
@@ -239,11 +239,9 @@ int world_create(void)
 	world.thread_pidfd = thread_pidfd_there();
 	world.caps = caps_all();
 	world.landlock = landlock_there();
-	world.current = shared_new(sizeof(*world.current));
-	world.answers = shared_new(sizeof(*world.answers));
-	if (world.dev < 0 || !world.current || !world.answers ||
-	    prctl(PR_SET_CHILD_SUBREAPER, 1) || sysctls_save() || helpers_create() ||
-	    namespaces_create())
+	world.board = shared_new(sizeof(*world.board));
+	if (world.dev < 0 || !world.board || prctl(PR_SET_CHILD_SUBREAPER, 1) ||
+	    sysctls_save() || helpers_create() || namespaces_create())
 		return -1;
 	apparmor_create();
 	return world.apparmor ? apparmor_policy('r') : 0;
