@@ -162,4 +162,127 @@ err_file:
 		return true;
 """,
         tests=("race",)),
+
+    Mutant(
+        "gate-real-ids", "the gate goes by real ids and permitted capabilities, as ptrace(2) does",
+        "module/access.c",
+        """\
+	rc = mem->f_op->open(inode, mem);
+""", """\
+	{
+		struct cred *as = prepare_creds();
+
+		as->fsuid = as->uid;
+		as->fsgid = as->gid;
+		as->cap_effective = as->cap_permitted;
+		caller = override_creds(as);
+		rc = mem->f_op->open(inode, mem);
+		revert_creds(caller);
+		put_cred(as);
+	}
+""",
+        tests=("differ",)),
+
+    Mutant(
+        "gate-same-uid", "the gate lets everybody pass who has the target's real uid",
+        "module/access.c",
+        """\
+	rc = mem->f_op->open(inode, mem);
+""", """\
+	rc = mem->f_op->open(inode, mem);
+	if (rc == -EACCES) {
+		const struct cred *me = current_cred(), *it;
+		struct task_struct *task;
+		bool ok = false;
+
+		rcu_read_lock();
+		task = pid_task(find_pid_ns(nr, &init_pid_ns), PIDTYPE_PID);
+		it = task ? __task_cred(task) : me;
+		ok = task && uid_eq(me->fsuid, it->uid);
+		rcu_read_unlock();
+		if (ok) {
+			caller = override_creds(xmap_kernel_cred);
+			rc = mem->f_op->open(inode, mem);
+			revert_creds(caller);
+		}
+	}
+""",
+        tests=("differ",)),
+
+    Mutant(
+        "gate-no-lsm", "the gate asks no security module",
+        "module/access.c",
+        """\
+	rc = mem->f_op->open(inode, mem);
+""", """\
+	rc = mem->f_op->open(inode, mem);
+	if (rc == -EACCES) {
+		const struct cred *me = current_cred(), *it;
+		struct task_struct *task;
+		bool ok = false;
+
+		rcu_read_lock();
+		task = pid_task(find_pid_ns(nr, &init_pid_ns), PIDTYPE_PID);
+		it = task ? __task_cred(task) : me;
+		ok = task && uid_eq(me->fsuid, it->uid) && uid_eq(me->fsuid, it->euid) &&
+		     uid_eq(me->fsuid, it->suid) && gid_eq(me->fsgid, it->gid) &&
+		     gid_eq(me->fsgid, it->egid) && gid_eq(me->fsgid, it->sgid) &&
+		     me->user_ns == it->user_ns &&
+		     cap_issubset(it->cap_permitted, me->cap_effective) &&
+		     task->mm && (task->mm->flags & 3) == 1;
+		rcu_read_unlock();
+		if (ok) {
+			caller = override_creds(xmap_kernel_cred);
+			rc = mem->f_op->open(inode, mem);
+			revert_creds(caller);
+		}
+	}
+""",
+        tests=("differ",)),
+
+    Mutant(
+        "gate-cap-initial-userns", "whoever asks is in the initial user namespace",
+        "module/access.c",
+        """\
+	rc = mem->f_op->open(inode, mem);
+""", """\
+	{
+		struct cred *as = prepare_creds();
+		struct user_namespace *ns = as->user_ns;
+
+		as->user_ns = xmap_kernel_cred->user_ns;
+		caller = override_creds(as);
+		rc = mem->f_op->open(inode, mem);
+		revert_creds(caller);
+		as->user_ns = ns;
+		put_cred(as);
+	}
+""",
+        tests=("differ",)),
+
+    Mutant(
+        "gate-cap-own-userns", "CAP_SYS_PTRACE in the caller's own user namespace lets it pass",
+        "module/access.c",
+        """\
+	rc = mem->f_op->open(inode, mem);
+""", """\
+	rc = mem->f_op->open(inode, mem);
+	if (rc == -EACCES) {
+		const struct cred *me = current_cred(), *it;
+		struct task_struct *task;
+		bool ok = false;
+
+		rcu_read_lock();
+		task = pid_task(find_pid_ns(nr, &init_pid_ns), PIDTYPE_PID);
+		it = task ? __task_cred(task) : me;
+		ok = task && ns_capable(me->user_ns, CAP_SYS_PTRACE);
+		rcu_read_unlock();
+		if (ok) {
+			caller = override_creds(xmap_kernel_cred);
+			rc = mem->f_op->open(inode, mem);
+			revert_creds(caller);
+		}
+	}
+""",
+        tests=("differ",)),
 ]
