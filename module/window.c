@@ -158,7 +158,8 @@ static bool xmap_pmd_populated(pmd_t *pmdp, unsigned long addr, unsigned long en
 /*
  * The first 2 MiB block of [@addr, @end) with an entry, or @end.  A's tables are
  * walked without a lock of A: they stay while @live is found set under zap_lock,
- * and where S is changing something no entry is added meanwhile.
+ * and where S is changing something no entry is added meanwhile.  Each level ends
+ * where the one above it does: a level that is folded knows no end of its own.
  */
 static unsigned long xmap_window_populated(struct xmap_window *win, unsigned long addr,
 					   unsigned long end, bool may_sleep)
@@ -178,14 +179,14 @@ static unsigned long xmap_window_populated(struct xmap_window *win, unsigned lon
 		if (pgd_none(READ_ONCE(*pgd)))
 			continue;
 		p4d = p4d_offset(pgd, addr);
-		next = p4d_addr_end(addr, end);
+		next = p4d_addr_end(addr, next);
 		if (p4d_none(READ_ONCE(*p4d)))
 			continue;
 		pud = pud_offset(p4d, addr);
-		next = pud_addr_end(addr, end);
+		next = pud_addr_end(addr, next);
 		if (pud_none(READ_ONCE(*pud)))
 			continue;
-		next = pmd_addr_end(addr, end);
+		next = pmd_addr_end(addr, next);
 		if (xmap_pmd_populated(pmd_offset(pud, addr), addr, next))
 			return addr;
 	}
