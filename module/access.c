@@ -157,16 +157,16 @@ static struct pid *xmap_mem_pid(struct file *mem, struct mm_struct *mm)
 	struct pid *pid = NULL;
 	struct dentry *dir;
 	pid_t nr;
+	int rc;
 
 	dir = dget_parent(mem->f_path.dentry);
 	spin_lock(&dir->d_lock);
-	if (kstrtoint(dir->d_name.name, 10, &nr))
-		nr = 0;
+	rc = kstrtoint(dir->d_name.name, 10, &nr);
 	spin_unlock(&dir->d_lock);
 	dput(dir);
 
 	rcu_read_lock();
-	if (nr > 0)
+	if (!rc)
 		task = get_pid_task(find_pid_ns(nr, ns), PIDTYPE_PID);
 	rcu_read_unlock();
 	if (!task)

@@ -231,7 +231,6 @@ static void xmap_window_stage(struct xmap_window *win, u64 remote, bool write)
 		xmap_stage_end(win, 0, page);
 		put_page(page);
 		return;
-	case -EAGAIN:
 	case -EINTR:
 	case -ERESTARTSYS:
 		xmap_stage_cancel(win);
@@ -473,10 +472,6 @@ static long xmap_prefault_block(struct xmap_window *win, unsigned long addr, uns
 		seq = mmu_interval_read_begin(&win->source);
 		taken = xmap_take(win->target->mm, xmap_window_to_remote(win, addr), n, write,
 				  pages);
-		if (taken == -EAGAIN) {
-			taken = n;
-			continue;
-		}
 		if (taken < 0)
 			return taken == -EHWPOISON ? -EFAULT : taken;
 		rc = xmap_prefault_insert(win, addr, taken, write, pages, seq);

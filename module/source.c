@@ -89,9 +89,8 @@ long xmap_take(struct mm_struct *mm, u64 addr, long n, bool write, struct page *
 				       &locked);
 	if (locked)
 		mmap_read_unlock(mm);
-	if (taken <= 0)
-		/* GUP lost the lock and found nothing: like a signal, try again. */
-		return taken ? taken : -EAGAIN;
+	if (taken < 0)
+		return taken;
 	taken = xmap_keep_usable(pages, taken);
 
 	/*

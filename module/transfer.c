@@ -217,9 +217,6 @@ ssize_t xmap_copy(struct xmap_target *target, u64 addr, struct iov_iter *iter,
 	rc = xmap_copy_check(target, flags);
 	if (rc || !asked)
 		goto out;
-	rc = -EOVERFLOW;
-	if (addr + asked < addr)
-		goto out;
 	len = xmap_range_access(&target->range, xmap_user_end(), addr, asked);
 	if (len < 0) {
 		rc = len;
