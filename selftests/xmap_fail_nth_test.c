@@ -103,6 +103,32 @@ TEST_F(commands, target_maps)
 	free(buf);
 }
 
+/* A buffer is asked for in two ways: here both fail, but not what comes before. */
+TEST_F(commands, target_maps_without_a_buffer)
+{
+	struct xmap_cmd_target_maps maps;
+	static char buf[8192];
+	int fd = open("/proc/thread-self/make-it-fail", O_RDWR | O_CLOEXEC);
+	int err;
+
+	ASSERT_LE(0, fd);
+	/* From here on, what this thread allocates beyond one page fails. */
+	ASSERT_TRUE(nth_set("failslab", "task-filter", "Y"));
+	ASSERT_TRUE(nth_set("failslab", "space", "4097"));
+	ASSERT_TRUE(nth_set("failslab", "probability", "100"));
+	ASSERT_EQ(1, pwrite(fd, "1", 1, 0));
+	err = XMAP_ERRNO(_test_target_maps(self->fd, 0, buf, sizeof(buf), &maps));
+	ASSERT_EQ(1, pwrite(fd, "0", 1, 0));
+	ASSERT_TRUE(nth_setup());
+	ASSERT_TRUE(nth_set("failslab", "space", "0"));
+	close(fd);
+	EXPECT_EQ(ENOMEM, err);
+	EXPECT_EQ((__u32)XMAP_UNTOUCHED, maps.out_count);
+	EXPECT_EQ((__u32)XMAP_UNTOUCHED, maps.out_used);
+	EXPECT_EQ((__u64)XMAP_UNTOUCHED, maps.out_next);
+	EXPECT_EQ(0, XMAP_ERRNO(_test_target_maps(self->fd, 0, buf, sizeof(buf), &maps)));
+}
+
 /* ---- Making targets ------------------------------------------------------ */
 
 /* Of a new process each time, which nobody has looked up or watches. */

@@ -4,6 +4,7 @@
  */
 #include <grp.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include <linux/capability.h>
@@ -505,6 +506,51 @@ TEST_F(list, buffer)
 }
 
 /* ---- Limits ---- */
+
+#define MANY 2000
+
+/* Arguments: device, room for MANY entries. */
+static long op_list_many(const unsigned long *a)
+{
+	__u64 cursor;
+	__u32 count;
+
+	return _test_list(a[0], (void *)a[1], MANY, 0, &count, &cursor);
+}
+
+/*
+ * A long list ends where the caller is killed.  How far it was by then depends on
+ * the machine: it is tried until a kill came in the middle.
+ */
+TEST_F(list, killed_in_the_middle)
+{
+	struct rlimit files = { .rlim_cur = MANY + 100, .rlim_max = MANY + 100 };
+	size_t size = MANY * sizeof(struct xmap_list_entry);
+	unsigned int i, cut = 0, rounds = 0;
+	struct xmap_list_entry *e;
+	struct peer lister;
+	int first, fd;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	test_target_open_pid(self->dev, self->source.pid, XMAP_RIGHT_READ, &first);
+	for (i = 1; i < MANY; i++)
+		test_target_derive(first, XMAP_RIGHT_READ, 0, 0, &fd);
+	e = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE,
+		 -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)e);
+	while (!cut) {
+		ASSERT_GT(1000, rounds++);
+		memset(e, 0, size);
+		ASSERT_EQ(0, peer_spawn(&lister));
+		ASSERT_EQ(0, peer_start(&lister, op_list_many, self->dev, e));
+		while (!__atomic_load_n(&e[0].kind, __ATOMIC_RELAXED))
+			continue;
+		EXPECT_TRUE(WIFSIGNALED(peer_kill(&lister, SIGKILL)));
+		lister.pid = 0;
+		peer_end(&lister);
+		cut += !e[MANY - 1].kind;
+	}
+}
 
 TEST_F(list, target_limit)
 {

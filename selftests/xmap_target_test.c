@@ -573,6 +573,44 @@ TEST_F(target, lives_with_its_last_user)
 	peer_end(&peer);
 }
 
+/* Opened by an open /proc/PID/mem, it has no number when that process has gone. */
+TEST_F(target, memory_without_its_process)
+{
+	struct xmap_cmd_target_info info;
+	char path[64];
+	struct peer peer;
+	int ends[2], mem, fd;
+	__u64 word;
+
+	ASSERT_EQ(0, pipe(ends));
+	ASSERT_EQ(0, peer_spawn(&peer));
+	ASSERT_LT(0, peer_call(&peer, op_share_memory, ends[0], ends[1]));
+	snprintf(path, sizeof(path), "/proc/%d/mem", peer.pid);
+	mem = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, mem);
+	test_target_open_mem(self->dev, mem, XMAP_RIGHTS_RW, 0, 0, &fd);
+	test_target_info(fd, &info);
+	EXPECT_EQ(peer.pid, info.out_pid);
+	close(fd);
+
+	ASSERT_EQ(0, peer_start(&peer, peer_op_exit, 0));
+	ASSERT_EQ(0, waitid(P_PID, peer.pid, NULL, WEXITED));
+	peer.pid = 0;
+	test_target_open_mem(self->dev, mem, XMAP_RIGHTS_RW, 0, 0, &fd);
+	test_target_info(fd, &info);
+	EXPECT_EQ(0, info.out_pid);
+	EXPECT_EQ(XMAP_TARGET_ALIVE, info.out_state);
+	self->mem = (unsigned long)&xmap_try_env & ~(self->page - 1);
+	EXPECT_EQ(8, pread(fd, &word, 8, self->mem));
+	close(ends[1]);
+	expect_dead(_metadata, self, fd);
+	test_err_target_open_mem(ESRCH, self->dev, mem, XMAP_RIGHT_READ, 0, 0);
+	close(fd);
+	close(mem);
+	close(ends[0]);
+	peer_end(&peer);
+}
+
 /* Nothing of a child is shown through its parent's target. */
 TEST_F(target, fork_is_another_address_space)
 {
@@ -711,6 +749,28 @@ TEST_F(target, read_only_memory)
 	}
 	/* Memory that is not there cannot be forced into being. */
 	EXPECT_ERRNO(EFAULT, pwrite(force, &value, 8, self->mem - self->page));
+	close(force);
+}
+
+/* Each segment of a vectored write is forced, empty ones too, across a page border. */
+TEST_F(target, force_vectored)
+{
+	unsigned long at = self->mem + self->page - 12;
+	int force = open_target(self, XMAP_RIGHTS_ALL, 0, 0);
+	char text[] = "written through it all", got[24] = "";
+	struct iovec iov[] = { { text, 5 }, { NULL, 0 }, { text + 5, 14 }, { text + 19, 4 } };
+
+	ASSERT_LE(0, force);
+	ASSERT_EQ(0, peer_mprotect(&self->peer, self->mem, 2 * self->page, PROT_READ));
+	if (force_policy() == FORCE_ALWAYS) {
+		EXPECT_EQ(sizeof(text), pwritev(force, iov, ARRAY_SIZE(iov), at));
+		EXPECT_EQ(sizeof(text), pread(self->fd, got, sizeof(text), at));
+		EXPECT_STREQ(text, got);
+	} else {
+		EXPECT_ERRNO(EFAULT, pwritev(force, iov, ARRAY_SIZE(iov), at));
+		EXPECT_EQ(peer_word(SEED, self->page), peer_load(&self->peer,
+								 self->mem + self->page));
+	}
 	close(force);
 }
 
