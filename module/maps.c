@@ -175,7 +175,8 @@ int xmap_ioctl_target_maps(struct xmap_ucmd *ucmd)
 	fill.path = kmalloc(PATH_MAX, GFP_KERNEL);
 	if (!fill.path)
 		return rc;
-	fill.buf = kvmalloc(fill.room, GFP_KERNEL);
+	/* The caller learns that there was none; the log need not. */
+	fill.buf = kvmalloc(fill.room, GFP_KERNEL | __GFP_NOWARN);
 	if (!fill.buf)
 		goto out_path;
 
