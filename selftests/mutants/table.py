@@ -56,8 +56,13 @@ MUTANTS = [
     Mutant(
         "read-only-writable", "a page taken for reading gets a writable entry",
         "module/fault.c",
-        "vm_get_page_prot(write ? vma->vm_flags : vma->vm_flags & ~VM_WRITE)",
-        "vm_get_page_prot(vma->vm_flags)",
+        """\
+	if (!write)
+		flags &= ~VM_WRITE;
+	return vm_get_page_prot(flags);
+""", """\
+	return vm_get_page_prot(flags);
+""",
         tests=("window",)),
 
     Mutant(
