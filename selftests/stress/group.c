@@ -68,11 +68,15 @@ long group_oom_kills(void)
 	return stat_value(GROUP "/memory.events", "oom_kill ");
 }
 
-/* Take memory and swap space, a little at a time, until somebody had to die for it. */
+/*
+ * Take memory and swap space, a little at a time, until somebody had to die for it, or
+ * there is nobody left to die: then a store would fault, and have the kernel look for a
+ * victim in vain, again and again.
+ */
 static void __attribute__((noreturn)) press(pid_t parent)
 {
 	long kills = group_oom_kills();
-	long len = 4 * most, at;
+	long len = 4 * most, step = 16 * PAGE, at;
 	char *mem;
 
 	peer_bind_to(parent);
@@ -83,11 +87,9 @@ static void __attribute__((noreturn)) press(pid_t parent)
 	if (mem == MAP_FAILED)
 		_exit(1);
 	madvise(mem, len, MADV_NOHUGEPAGE);
-	for (at = 0; at < len; at += PAGE) {
-		if (at % (64 * PAGE) == 0 && group_oom_kills() != kills)
+	for (at = 0; at < len && group_oom_kills() == kills; at += step)
+		if (madvise(mem + at, step, MADV_POPULATE_WRITE))
 			break;
-		mem[at] = 1;
-	}
 	_exit(0);
 }
 
