@@ -9,10 +9,9 @@
  * these tests every thread must get on all the time, and SIGKILL must work in
  * full flight.
  */
+#include "xmap_uffd.h"
 #include "xmap_watch.h"
 #include "xmap_zram.h"
-
-#include <linux/userfaultfd.h>
 
 #define RW (PROT_READ | PROT_WRITE)
 #define PAGES 16
@@ -197,20 +196,6 @@ TEST_F_TIMEOUT(mutual, own_window_over_itself, PEER_TIMEOUT + 2 * test_seconds()
 
 /* ---- userfaultfd of the source, served by the reader ------------------------ */
 
-static long op_uffd(const unsigned long *a)
-{
-	struct uffdio_register reg = {
-		.range = { .start = a[0], .len = a[1] },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	struct uffdio_api api = { .api = UFFD_API };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		return -1;
-	return fd;
-}
-
 /*
  * Arguments: descriptor, counter.  Before it can help, the handler asks for
  * the mmap_lock of its own process as a writer, as malloc() in it might.
@@ -272,7 +257,7 @@ TEST_F_TIMEOUT(mutual, userfaultfd_in_the_reader, PEER_TIMEOUT + 2 * test_second
 
 	addr = peer_call(src, peer_op_mmap, 0, LEN, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(PEER_MAP_FAILED, addr);
-	uffd = peer_call(src, op_uffd, addr, LEN);
+	uffd = peer_call(src, peer_op_uffd, addr, LEN);
 	if (uffd < 0 && errno == EPERM)
 		SKIP(return, "userfaultfd for the kernel's faults is not allowed");
 	ASSERT_LE(0, uffd);

@@ -4,10 +4,10 @@
  * its specification names and in no other; nobody hangs; what is read is of the
  * one address space that was opened.
  */
+#include "xmap_uffd.h"
 #include "xmap_watch.h"
 #include "xmap_zram.h"
 
-#include <linux/userfaultfd.h>
 #include <sys/mount.h>
 
 #define RW (PROT_READ | PROT_WRITE)
@@ -698,20 +698,6 @@ TEST_F_TIMEOUT(race, many_readers_against_munmap, PEER_TIMEOUT)
 #define SLOW 40
 #define SLOW_LEN (SLOW * PAGE)
 
-static long op_uffd(const unsigned long *a)
-{
-	struct uffdio_register reg = {
-		.range = { .start = a[0], .len = a[1] },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	struct uffdio_api api = { .api = UFFD_API };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		return -1;
-	return fd;
-}
-
 struct slow {
 	pthread_t thread;
 	char *at;
@@ -743,7 +729,7 @@ TEST_F_TIMEOUT(race, many_slow_faults, PEER_TIMEOUT)
 	addr = peer_call(&self->src, peer_op_mmap, 0, SLOW_LEN, RW, MAP_PRIVATE | MAP_ANONYMOUS,
 			 -1, 0);
 	ASSERT_NE(PEER_MAP_FAILED, addr);
-	uffd = peer_call(&self->src, op_uffd, addr, SLOW_LEN);
+	uffd = peer_call(&self->src, peer_op_uffd, addr, SLOW_LEN);
 	if (uffd < 0 && errno == EPERM)
 		SKIP(return, "userfaultfd for the kernel's faults is not allowed");
 	ASSERT_LE(0, uffd);
@@ -849,7 +835,7 @@ TEST_F_TIMEOUT(race, kill_during_slow_faults, PEER_TIMEOUT)
 	ASSERT_EQ(0, peer_spawn(&reader));
 	addr = peer_call(&self->src, peer_op_mmap, 0, LEN, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(PEER_MAP_FAILED, addr);
-	uffd = peer_call(&self->src, op_uffd, addr, LEN);
+	uffd = peer_call(&self->src, peer_op_uffd, addr, LEN);
 	if (uffd < 0 && errno == EPERM)
 		SKIP(return, "userfaultfd for the kernel's faults is not allowed");
 	ASSERT_LE(0, uffd);
@@ -881,7 +867,7 @@ TEST_F_TIMEOUT(race, source_dies_during_slow_faults, PEER_TIMEOUT)
 	ASSERT_EQ(0, peer_spawn(&reader));
 	addr = peer_call(&self->src, peer_op_mmap, 0, LEN, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(PEER_MAP_FAILED, addr);
-	uffd = peer_call(&self->src, op_uffd, addr, LEN);
+	uffd = peer_call(&self->src, peer_op_uffd, addr, LEN);
 	if (uffd < 0 && errno == EPERM)
 		SKIP(return, "userfaultfd for the kernel's faults is not allowed");
 	ASSERT_LE(0, uffd);
@@ -919,7 +905,7 @@ TEST_F_TIMEOUT(race, hole_answers_while_many_wait, PEER_TIMEOUT)
 	ASSERT_NE(PEER_MAP_FAILED, addr);
 	ASSERT_EQ(0, peer_munmap(&self->src, addr + HOLE * PAGE, PAGE));
 	ASSERT_EQ(0, peer_store(&self->src, addr + PRESENT * PAGE, 7));
-	uffd = peer_call(&self->src, op_uffd, addr, WAITING * PAGE);
+	uffd = peer_call(&self->src, peer_op_uffd, addr, WAITING * PAGE);
 	if (uffd < 0 && errno == EPERM)
 		SKIP(return, "userfaultfd for the kernel's faults is not allowed");
 	ASSERT_LE(0, uffd);

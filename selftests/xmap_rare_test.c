@@ -5,8 +5,7 @@
  * for any more, and windows across the borders of page tables.
  */
 #include "xmap_hold.h"
-
-#include <linux/userfaultfd.h>
+#include "xmap_uffd.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 #define SEED 3
@@ -171,20 +170,6 @@ static void *leaver_thread(void *arg)
 	return NULL;
 }
 
-static long op_uffd(const unsigned long *a)
-{
-	struct uffdio_register reg = {
-		.range = { .start = a[0], .len = a[1] },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	struct uffdio_api api = { .api = UFFD_API };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		return -1;
-	return fd;
-}
-
 /*
  * Each thread's page is found when a signal is pending for it: it jumps away
  * from its fault and leaves the result.  The last ones left are kept, and are
@@ -208,7 +193,7 @@ TEST_F_TIMEOUT(rare, results_left_behind_are_bounded, PEER_TIMEOUT)
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(PEER_MAP_FAILED, addr);
 	ASSERT_EQ(0, hold_setup(&self->hold, &self->src));
-	uffd = peer_call(&self->src, op_uffd, addr, LEAVERS * PAGE);
+	uffd = peer_call(&self->src, peer_op_uffd, addr, LEAVERS * PAGE);
 	ASSERT_LE(0, uffd);
 	uffd = syscall(SYS_pidfd_getfd, self->src.pidfd, uffd, 0);
 	ASSERT_LE(0, uffd);

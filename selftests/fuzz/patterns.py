@@ -24,4 +24,4 @@ def posix(pattern):
 print("/* Made by selftests/fuzz/patterns.py. */")
 print("#define REPORT_PATTERN", json.dumps(posix(reports.REPORT.pattern)))
 print("#define USER_PATTERN", json.dumps(posix(reports.USER.pattern)))
-print("#define OOM_PATTERN", json.dumps(reports.OOM.pattern))
+print("#define OOM_PATTERN", json.dumps(reports.OOM))
