@@ -12,7 +12,10 @@
 #define SEED 3
 #define RW (PROT_READ | PROT_WRITE)
 
-/* The kernel lets go of a mapping's file a little after the mapping. */
+/*
+ * The kernel lets go of a mapping's file a little after the mapping, and of the
+ * last of a target's files a little after that.
+ */
 static __u32 await_windows(int dev, __u32 expected)
 {
 	struct xmap_cmd_query q;
@@ -23,6 +26,18 @@ static __u32 await_windows(int dev, __u32 expected)
 			return ~0U;
 	} while (q.out_windows != expected);
 	return q.out_windows;
+}
+
+static __u32 await_targets(int dev, __u32 expected)
+{
+	struct xmap_cmd_query q;
+
+	do {
+		sched_yield();
+		if (_test_query(dev, &q))
+			return ~0U;
+	} while (q.out_targets != expected);
+	return q.out_targets;
 }
 
 /* ---- the source ends ------------------------------------------------------- */
@@ -224,15 +239,12 @@ TEST_F_TIMEOUT(reader_end, untouched_window, PEER_TIMEOUT)
 
 TEST_F_TIMEOUT(reader_end, populated_window, PEER_TIMEOUT)
 {
-	struct xmap_cmd_query q;
-
 	EXPECT_EQ(0, peer_fill(&self->reader, self->win, self->len, SEED + 1));
 	ASSERT_EQ(0, end_source(&self->reader, variant->how));
 	EXPECT_EQ(0, await_windows(self->dev, 0));
 	EXPECT_EQ(0, peer_check(&self->src, self->addr, self->len, SEED + 1));
 	EXPECT_EQ(0, peer_munmap(&self->src, self->addr, self->len));
-	test_query(self->dev, &q);
-	EXPECT_EQ(0, q.out_targets);
+	EXPECT_EQ(0, await_targets(self->dev, 0));
 }
 
 static long op_fault_forever(const unsigned long *a)

@@ -217,13 +217,20 @@ static bool has_decided(enum reason reason)
 	return decided[reason][DENIED] && (decided[reason][ALLOWED] || reason == R_EFFECTIVE);
 }
 
-static bool all_seen(void)
+static bool all_decided(void)
 {
-	int dim, value, i;
+	int i;
 
 	for (i = 0; i < REASONS; i++)
 		if (!undecidable(i) && !has_decided(i))
 			return false;
+	return true;
+}
+
+static bool all_seen(void)
+{
+	int dim, value;
+
 	for (dim = 0; dim < DIMS; dim++)
 		for (value = 0; value < VALUES_MAX && dim_values[dim][value].name; value++)
 			if (!unavailable(dim, value) && !seen(dim, value))
@@ -231,7 +238,11 @@ static bool all_seen(void)
 	return true;
 }
 
-/* This case shows what has not been seen yet, or may do so. */
+/*
+ * What is missed: first the rules that have not decided both ways, for the
+ * outcome of their cases is known before.  With it comes most of the rest; then
+ * whatever may still show a value's outcomes.
+ */
 static bool case_wanted(const struct pair_case *c)
 {
 	enum outcome outcome = reason_allows(c) ? ALLOWED : DENIED;
@@ -240,12 +251,15 @@ static bool case_wanted(const struct pair_case *c)
 	bool known = named && reason_knows(c);
 	int i;
 
+	if (!all_decided()) {
+		for (i = 0; known && i < REASONS; i++)
+			if (!has_decided(i) && !decided[i][outcome] && reason_decides(c, i))
+				return true;
+		return false;
+	}
 	for (i = 0; i < DIMS; i++)
 		if (!unavailable(i, c->dim[i]) && !seen(i, c->dim[i]) &&
 		    !(known && count[i][c->dim[i]][outcome]))
-			return true;
-	for (i = 0; known && i < REASONS; i++)
-		if (!has_decided(i) && !decided[i][outcome] && reason_decides(c, i))
 			return true;
 	return false;
 }
@@ -328,7 +342,7 @@ static void run(__u64 seed)
 	for (nr = 0; nr < DRAWN_MAX && broken < SHOWN_MAX; nr++) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		late = enough(limit, now.tv_sec - begin.tv_sec, seconds);
-		if (late && (all_seen() || cases >= PATIENCE * limit))
+		if (late && ((all_decided() && all_seen()) || cases >= PATIENCE * limit))
 			break;
 		family_draw(&world.board->family, seed, nr);
 		if (!late || family_wanted(&world.board->family))
