@@ -138,26 +138,34 @@ void xmap_window_zap(struct xmap_window *win, unsigned long start, unsigned long
 	spin_unlock(&xmap_zaps_lock);
 }
 
-/* Is there an entry in this part of one page table? */
-static bool xmap_pmd_populated(pmd_t *pmdp, unsigned long addr, unsigned long end)
+/*
+ * Is there an entry in this part of one page table?  Under the table's lock:
+ * mprotect() takes each entry out for a moment, changes it and puts it back.
+ */
+static bool xmap_pmd_populated(struct mm_struct *mm, pmd_t *pmdp, unsigned long addr,
+			       unsigned long end)
 {
 	pmd_t pmd = READ_ONCE(*pmdp);
+	bool populated = false;
+	/* Of the entries. */
+	spinlock_t *ptl;
 	pte_t *pte;
 
 	if (pmd_none(pmd))
 		return false;
 	if (pmd_leaf(pmd))
 		return true;
-	for (pte = pte_offset_kernel(&pmd, addr); addr < end; pte++, addr += PAGE_SIZE) {
-		if (!pte_none(ptep_get(pte)))
-			return true;
-	}
-	return false;
+	ptl = pte_lockptr(mm, &pmd);
+	spin_lock(ptl);
+	for (pte = pte_offset_kernel(&pmd, addr); addr < end && !populated; addr += PAGE_SIZE)
+		populated = !pte_none(ptep_get(pte++));
+	spin_unlock(ptl);
+	return populated;
 }
 
 /*
  * The first 2 MiB block of [@addr, @end) with an entry, or @end.  A's tables are
- * walked without a lock of A: they stay while @live is found set under zap_lock,
+ * walked without A's mmap_lock: they stay while @live is found set under zap_lock,
  * and where S is changing something no entry is added meanwhile.  Each level ends
  * where the one above it does: a level that is folded knows no end of its own.
  */
@@ -187,7 +195,7 @@ static unsigned long xmap_window_populated(struct xmap_window *win, unsigned lon
 		if (pud_none(READ_ONCE(*pud)))
 			continue;
 		next = pmd_addr_end(addr, next);
-		if (xmap_pmd_populated(pmd_offset(pud, addr), addr, next))
+		if (xmap_pmd_populated(mm, pmd_offset(pud, addr), addr, next))
 			return addr;
 	}
 	return end;

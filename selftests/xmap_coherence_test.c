@@ -168,6 +168,18 @@ static int op_dontneed(unsigned int first, unsigned int n)
 	return 0;
 }
 
+/* The same, and what was there is put to another use at once. */
+static int op_dontneed_reused(unsigned int first, unsigned int n)
+{
+	char *other = mmap((void *)board->spare, n * PAGE, RW,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	if (other == MAP_FAILED || op_dontneed(first, n))
+		return -1;
+	memset(other, 0xff, n * PAGE);
+	return 0;
+}
+
 static int op_free(unsigned int first, unsigned int n)
 {
 	return madvise(page_addr(first), n * PAGE, MADV_FREE);
@@ -410,6 +422,20 @@ static void *reader_thread(void *arg)
 	return NULL;
 }
 
+/*
+ * The kernel takes each entry out for a moment.  PROT_WRITE lets one read as well:
+ * nobody else notices.
+ */
+static void *reprotect_thread(void *win)
+{
+	while (!peer_stopped()) {
+		if ((mprotect(win, board->pages * PAGE, PROT_WRITE) ||
+		     mprotect(win, board->pages * PAGE, RW)) && !count_of(OP_ERRNO))
+			peer_ctl->count[OP_ERRNO] = errno;
+	}
+	return NULL;
+}
+
 /* ---- the stress tests ------------------------------------------------------ */
 
 enum who {
@@ -439,6 +465,8 @@ FIXTURE_VARIANT(stress)
 	struct op op;
 	bool swap;
 	bool huge;
+	/* The window has one page, and its holder keeps changing its protection. */
+	bool reprotects;
 };
 
 #define STRESS(k, w) .kind = PEER_##k, .who = BY_##w
@@ -467,6 +495,11 @@ FIXTURE_VARIANT_ADD(stress, mremap_sibling) { STRESS(ANON, SIBLING), TAKES(mrema
 FIXTURE_VARIANT_ADD(stress, mremap_memfd) { STRESS(MEMFD, WRITER), TAKES(mremap) };
 FIXTURE_VARIANT_ADD(stress, dontneed) { STRESS(ANON, WRITER), WIPES(dontneed) };
 FIXTURE_VARIANT_ADD(stress, dontneed_sibling) { STRESS(ANON, SIBLING), WIPES(dontneed) };
+
+FIXTURE_VARIANT_ADD(stress, dontneed_reprotected) {
+	STRESS(ANON, WRITER), WIPES(dontneed_reused), .reprotects = true
+};
+
 FIXTURE_VARIANT_ADD(stress, free) { STRESS(ANON, WRITER), WIPES(free), .swap = true };
 FIXTURE_VARIANT_ADD(stress, remove_memfd) { STRESS(MEMFD, WRITER), WIPES(remove) };
 FIXTURE_VARIANT_ADD(stress, truncate_memfd) { STRESS(MEMFD, WRITER), TRUNCATES(truncate) };
@@ -529,7 +562,7 @@ FIXTURE_SETUP(stress)
 	ASSERT_NE(MAP_FAILED, area);
 	board->addr = ((unsigned long)area + SPAN - 1) & -SPAN;
 	board->spare = board->addr + SPAN;
-	board->pages = variant->huge ? MAX_PAGES : 64;
+	board->pages = variant->huge ? MAX_PAGES : variant->reprotects ? 1 : 64;
 	ASSERT_EQ(0, peer_spawn(&self->src));
 	ASSERT_EQ(0, peer_spawn(&self->outsider));
 	ASSERT_EQ(0, peer_call(&self->src, op_setup, variant->kind, board->addr, variant->huge));
@@ -552,6 +585,7 @@ TEST_F_TIMEOUT(stress, never_old_never_foreign, PEER_TIMEOUT)
 	struct timespec time = { .tv_sec = test_short_seconds() };
 	const struct op *op = &variant->op;
 	bool beside = variant->who == BY_THREAD || variant->who == BY_OUTSIDER;
+	pthread_t reprotector;
 	unsigned int i;
 	int ret;
 
@@ -569,6 +603,8 @@ TEST_F_TIMEOUT(stress, never_old_never_foreign, PEER_TIMEOUT)
 		readers[i] = (struct reader){ .win = self->win, .stores = i == 0, .op = op };
 		ASSERT_EQ(0, pthread_create(&readers[i].thread, NULL, reader_thread, &readers[i]));
 	}
+	if (variant->reprotects)
+		ASSERT_EQ(0, pthread_create(&reprotector, NULL, reprotect_thread, self->win));
 	/* A slow kernel takes longer for the same. */
 	do {
 		nanosleep(&time, NULL);
@@ -576,6 +612,8 @@ TEST_F_TIMEOUT(stress, never_old_never_foreign, PEER_TIMEOUT)
 	peer_set(&peer_ctl->stop, 1);
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, pthread_join(readers[i].thread, NULL));
+	if (variant->reprotects)
+		ASSERT_EQ(0, pthread_join(reprotector, NULL));
 	peer_await(&peer_ctl->word[3], 1);
 	if (beside)
 		peer_await(&peer_ctl->word[2], 1);
