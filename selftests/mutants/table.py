@@ -169,21 +169,6 @@ err_file:
         tests=("race",)),
 
     Mutant(
-        "look-without-lock", "entries that mprotect() has taken out for a moment are not seen",
-        "module/window.c",
-        """\
-	spin_lock(ptl);
-	for (pte = pte_offset_kernel(&pmd, addr); addr < end && !populated; addr += PAGE_SIZE)
-		populated = !pte_none(ptep_get(pte++));
-	spin_unlock(ptl);
-""", """\
-	for (pte = pte_offset_kernel(&pmd, addr); addr < end && !populated; addr += PAGE_SIZE)
-		populated = !pte_none(ptep_get(pte++));
-	(void)ptl;
-""",
-        tests=("coherence",)),
-
-    Mutant(
         "gate-real-ids", "the gate goes by real ids and permitted capabilities, as ptrace(2) does",
         "module/access.c",
         """\
