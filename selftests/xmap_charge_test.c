@@ -24,7 +24,7 @@
  * difference of two kinds.
  */
 #define MANY 8000
-/* Windows are bigger, and slow to make where the kernel checks itself. */
+/* Windows are bigger, so 131 bytes for each will do, and slow where the kernel checks itself. */
 #define MANY_WINDOWS (MANY / 2)
 /* Bytes that an object of the module has at the very least. */
 #define TARGET_BYTES 160

@@ -16,28 +16,28 @@
  * The kernel lets go of a mapping's file a little after the mapping, and of the
  * last of a target's files a little after that.
  */
+static __u32 await_count(int dev, struct xmap_cmd_query *q, const __u32 *count, __u32 expected)
+{
+	do {
+		sched_yield();
+		if (_test_query(dev, q))
+			return ~0U;
+	} while (*count != expected);
+	return *count;
+}
+
 static __u32 await_windows(int dev, __u32 expected)
 {
 	struct xmap_cmd_query q;
 
-	do {
-		sched_yield();
-		if (_test_query(dev, &q))
-			return ~0U;
-	} while (q.out_windows != expected);
-	return q.out_windows;
+	return await_count(dev, &q, &q.out_windows, expected);
 }
 
 static __u32 await_targets(int dev, __u32 expected)
 {
 	struct xmap_cmd_query q;
 
-	do {
-		sched_yield();
-		if (_test_query(dev, &q))
-			return ~0U;
-	} while (q.out_targets != expected);
-	return q.out_targets;
+	return await_count(dev, &q, &q.out_targets, expected);
 }
 
 /* ---- the source ends ------------------------------------------------------- */

@@ -142,7 +142,9 @@ START_TEST(needs_read)
 }
 
 /* Directories below each other, and the process in the last one. */
-#define DEEP_NAME "a-name-of-fifty-characters-so-that-few-levels-do-it"
+#define DEEP_TEN "ten-chars-"
+#define DEEP_FIFTY DEEP_TEN DEEP_TEN DEEP_TEN DEEP_TEN DEEP_TEN
+#define DEEP_NAME DEEP_FIFTY DEEP_FIFTY DEEP_FIFTY DEEP_FIFTY DEEP_FIFTY
 
 static void deep_enter(int levels)
 {
@@ -178,7 +180,7 @@ static void map_file(const char *name, void *addr)
  */
 START_TEST(path_too_long)
 {
-	static const int levels[] = { 100, 1500 };
+	static const int levels[] = { 20, 300 };
 	uint64_t addr = PEER_ADDR - 2 * PAGE;
 	const struct xmap_vma *vma = NULL;
 	char top[] = "/tmp/xmap-deep-XXXXXX";

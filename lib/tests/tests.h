@@ -15,7 +15,7 @@
 #define RWF (RW | XMAP_RIGHT_FORCE)
 
 /* Seconds for one test: emulated machines, sanitizers and valgrind are slow. */
-#define TEST_TIMEOUT 300
+#define TEST_TIMEOUT 120
 
 #define assert_err(call, error) ck_assert_int_eq((call), -(error))
 #define assert_ok(call) ck_assert_int_eq((call), 0)
