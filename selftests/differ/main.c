@@ -23,8 +23,8 @@
 #define SECONDS_SLOW 90
 /* How far to look for families that show what has not been seen. */
 #define DRAWN_MAX 100000
-/* So many times the cases that were asked for show all there is, or it is not to be seen. */
-#define PATIENCE 4
+/* So many cases of such families show all there is, or it is not to be seen. */
+#define SOUGHT_MAX 8000
 /* A target that executes programs may be caught between two verdicts this often. */
 #define TRIES_EXECING 200
 /* Differences are all alike, mostly. */
@@ -334,15 +334,18 @@ static void run(__u64 seed)
 {
 	unsigned int limit = setting("XMAP_DIFFER_CASES", CASES);
 	unsigned int seconds = setting("XMAP_DIFFER_SECONDS", SECONDS);
+	unsigned int nr, judged = 0;
 	struct timespec begin, now;
-	unsigned int nr;
-	bool late;
+	bool late = false;
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	for (nr = 0; nr < DRAWN_MAX && broken < SHOWN_MAX; nr++) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		late = enough(limit, now.tv_sec - begin.tv_sec, seconds);
-		if (late && ((all_decided() && all_seen()) || cases >= PATIENCE * limit))
+		if (!late) {
+			late = enough(limit, now.tv_sec - begin.tv_sec, seconds);
+			judged = cases;
+		}
+		if (late && ((all_decided() && all_seen()) || cases >= judged + SOUGHT_MAX))
 			break;
 		family_draw(&world.board->family, seed, nr);
 		if (!late || family_wanted(&world.board->family))
