@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Limits and the registry: how many targets and windows each user has, and who
- * has what on whom.
+ * Limits and the registry: how many exports, targets and windows each user has, and
+ * who has what on whom.
  *
  * One mutex guards both.  It nests inside mmap_lock (a window is made there),
  * so nothing under it touches user memory.  The registry never dereferences an
@@ -26,6 +26,10 @@ unsigned int xmap_max_windows = 16384;
 module_param_named(max_windows, xmap_max_windows, uint, 0644);
 MODULE_PARM_DESC(max_windows, "Windows that one user may have at a time");
 
+unsigned int xmap_max_exports = 1024;
+module_param_named(max_exports, xmap_max_exports, uint, 0644);
+MODULE_PARM_DESC(max_exports, "Exports that one user may have at a time");
+
 /* Entries that XMAP_LIST gathers under the mutex before it copies them out. */
 #define XMAP_LIST_BATCH 32
 
@@ -40,7 +44,7 @@ MODULE_PARM_DESC(max_windows, "Windows that one user may have at a time");
 struct xmap_user {
 	struct hlist_node node;
 	kuid_t uid;
-	u32 count[XMAP_LIST_WINDOW + 1];
+	u32 count[XMAP_LIST_EXPORT + 1];
 };
 
 static DEFINE_MUTEX(xmap_account_lock);
@@ -60,12 +64,25 @@ static struct xmap_user *xmap_user_find(kuid_t uid)
 	return NULL;
 }
 
+static u32 xmap_limit(u32 kind)
+{
+	switch (kind) {
+	case XMAP_LIST_TARGET:
+		return READ_ONCE(xmap_max_targets);
+	case XMAP_LIST_WINDOW:
+		return READ_ONCE(xmap_max_windows);
+	default:
+		return READ_ONCE(xmap_max_exports);
+	}
+}
+
 static void xmap_user_uncount(struct xmap_user *user, u32 kind)
 {
 	lockdep_assert_held(&xmap_account_lock);
 	WARN_ON_ONCE(!user->count[kind]);
 	user->count[kind]--;
-	if (user->count[XMAP_LIST_TARGET] || user->count[XMAP_LIST_WINDOW])
+	if (user->count[XMAP_LIST_TARGET] || user->count[XMAP_LIST_WINDOW] ||
+	    user->count[XMAP_LIST_EXPORT])
 		return;
 	hash_del(&user->node);
 	kfree(user);
@@ -82,8 +99,7 @@ static void xmap_user_uncount(struct xmap_user *user, u32 kind)
  */
 int xmap_account_charge(struct xmap_object *obj, u32 kind)
 {
-	u32 limit = kind == XMAP_LIST_TARGET ? READ_ONCE(xmap_max_targets) :
-					       READ_ONCE(xmap_max_windows);
+	u32 limit = xmap_limit(kind);
 	struct xmap_user *new, *user;
 	int rc = 0;
 
@@ -109,7 +125,7 @@ int xmap_account_charge(struct xmap_object *obj, u32 kind)
 	if (rc)
 		return rc;
 
-	INIT_LIST_HEAD(&obj->node);
+	INIT_LIST_HEAD(&obj->entry);
 	obj->kind = kind;
 	obj->user = user;
 	obj->cred = get_current_cred();
@@ -123,7 +139,7 @@ void xmap_account_publish(struct xmap_object *obj)
 {
 	mutex_lock(&xmap_account_lock);
 	obj->serial = ++xmap_last_serial;
-	list_add_tail(&obj->node, &xmap_objects);
+	list_add_tail(&obj->entry, &xmap_objects);
 	mutex_unlock(&xmap_account_lock);
 }
 
@@ -131,7 +147,7 @@ void xmap_account_publish(struct xmap_object *obj)
 void xmap_account_uncharge(struct xmap_object *obj)
 {
 	mutex_lock(&xmap_account_lock);
-	list_del_init(&obj->node);
+	list_del_init(&obj->entry);
 	xmap_user_uncount(obj->user, obj->kind);
 	mutex_unlock(&xmap_account_lock);
 	put_pid(obj->holder);
@@ -139,7 +155,7 @@ void xmap_account_uncharge(struct xmap_object *obj)
 }
 
 /* What the caller's effective user id has now. */
-void xmap_account_usage(u32 *targets, u32 *windows)
+void xmap_account_usage(u32 *targets, u32 *windows, u32 *exports)
 {
 	struct xmap_user *user;
 
@@ -147,12 +163,36 @@ void xmap_account_usage(u32 *targets, u32 *windows)
 	user = xmap_user_find(current_euid());
 	*targets = user ? user->count[XMAP_LIST_TARGET] : 0;
 	*windows = user ? user->count[XMAP_LIST_WINDOW] : 0;
+	*exports = user ? user->count[XMAP_LIST_EXPORT] : 0;
 	mutex_unlock(&xmap_account_lock);
 }
 
+/*
+ * The first object that passes @test.  Returns its node, with a reference, or
+ * NULL.  @test must not sleep for long, and take no lock but what may be taken
+ * under a registry of files.
+ */
+struct xmap_node *xmap_account_find(bool (*test)(const struct xmap_object *obj, const void *data),
+				    const void *data)
+{
+	struct xmap_node *node = NULL;
+	struct xmap_object *obj;
+
+	mutex_lock(&xmap_account_lock);
+	list_for_each_entry(obj, &xmap_objects, entry) {
+		if (test(obj, data)) {
+			node = xmap_node_get(obj->node);
+			break;
+		}
+	}
+	mutex_unlock(&xmap_account_lock);
+	return node;
+}
+
+/* Everybody sees who looks at him. */
 static bool xmap_object_visible(const struct xmap_object *obj)
 {
-	return uid_eq(obj->user->uid, current_euid()) ||
+	return uid_eq(obj->user->uid, current_euid()) || obj->node->mm == current->mm ||
 	       ns_capable_noaudit(obj->cred->user_ns, CAP_SYS_PTRACE);
 }
 
@@ -160,7 +200,7 @@ static bool xmap_object_visible(const struct xmap_object *obj)
  * Addresses in other processes are worth hiding: that one has the same user id
  * does not mean that one may look at its /proc/PID/maps.
  */
-static bool xmap_object_reveals_addresses(const struct xmap_object *obj)
+static bool xmap_object_reveals_holder(const struct xmap_object *obj)
 {
 	return obj->holder == task_tgid(current) ||
 	       ns_capable_noaudit(obj->cred->user_ns, CAP_SYS_PTRACE);
@@ -168,27 +208,28 @@ static bool xmap_object_reveals_addresses(const struct xmap_object *obj)
 
 static void xmap_object_describe(struct xmap_object *obj, struct xmap_list_entry *entry)
 {
-	struct xmap_target *target;
-
 	memset(entry, 0, sizeof(*entry));
 	entry->kind = obj->kind;
 	entry->holder_pid = xmap_pid_nr(obj->holder, task_active_pid_ns(current));
 	entry->holder_uid = from_kuid_munged(current_user_ns(), obj->user->uid);
 	entry->since = obj->since;
-	if (obj->kind == XMAP_LIST_WINDOW) {
+	entry->serial = obj->serial;
+	entry->parent = obj->parent;
+	switch (obj->kind) {
+	case XMAP_LIST_TARGET:
+		xmap_target_describe(obj, entry);
+		break;
+	case XMAP_LIST_WINDOW:
 		xmap_window_describe(obj, entry);
-		goto out;
+		break;
+	case XMAP_LIST_EXPORT:
+		xmap_export_describe(obj, entry);
+		break;
 	}
-	target = container_of(obj, struct xmap_target, obj);
-	entry->rights = target->rights;
-	entry->target_pid = xmap_pid_nr(target->pid, task_active_pid_ns(current));
-	entry->state = xmap_target_dead(target) ? XMAP_TARGET_DEAD : XMAP_TARGET_ALIVE;
-	entry->addr = target->range.start;
-	entry->length = xmap_range_length(&target->range);
-out:
-	if (!xmap_object_reveals_addresses(obj)) {
-		entry->addr = 0;
+	if (!xmap_object_reveals_holder(obj)) {
 		entry->local = 0;
+		if (obj->node->mm != current->mm)
+			entry->addr = 0;
 	}
 }
 
@@ -203,7 +244,7 @@ static u32 xmap_list_gather(struct xmap_list_entry *entries, u32 room, u64 *curs
 
 	*more = false;
 	mutex_lock(&xmap_account_lock);
-	list_for_each_entry(obj, &xmap_objects, node) {
+	list_for_each_entry(obj, &xmap_objects, entry) {
 		if (obj->serial <= *cursor || !xmap_object_visible(obj))
 			continue;
 		if (n == room) {

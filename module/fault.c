@@ -110,18 +110,33 @@ static int xmap_window_fill(struct xmap_window *win, struct vm_area_struct *vma,
 }
 
 /*
- * Set entries for pages that were taken after @seq.  Returns -EAGAIN if S has
- * changed since.
+ * How many of @n pages from @remote on have not been revoked.  To be relied upon
+ * it is asked under the window's lock: see node.c.
  */
-static int xmap_window_insert(struct xmap_window *win, struct vm_area_struct *vma,
-			      unsigned long addr, long n, bool write, struct page **pages,
-			      unsigned long seq)
+static long xmap_window_usable(const struct xmap_window *win, u64 remote, long n)
 {
-	int rc = -EAGAIN;
+	u64 end = remote + ((u64)n << PAGE_SHIFT);
+
+	return (xmap_node_usable(win->obj.node, remote, end) - remote) >> PAGE_SHIFT;
+}
+
+/*
+ * Set entries for pages that were taken after @seq.  Returns how many, at least
+ * one; -EAGAIN if S has changed since, -ESTALE if the first has been revoked.
+ */
+static long xmap_window_insert(struct xmap_window *win, struct vm_area_struct *vma,
+			       unsigned long addr, long n, bool write, struct page **pages,
+			       unsigned long seq)
+{
+	long rc = -EAGAIN;
 
 	spin_lock(&win->lock);
-	if (!mmu_interval_read_retry(&win->source, seq))
-		rc = xmap_window_fill(win, vma, addr, n, write, pages, 0);
+	if (!mmu_interval_read_retry(&win->source, seq)) {
+		n = xmap_window_usable(win, xmap_window_to_remote(win, addr), n);
+		rc = -ESTALE;
+		if (n)
+			rc = xmap_window_fill(win, vma, addr, n, write, pages, 0) ?: n;
+	}
 	spin_unlock(&win->lock);
 	return rc;
 }
@@ -154,7 +169,9 @@ static vm_fault_t xmap_window_fault_staged(struct xmap_window *win, struct vm_fa
 	if (!stage)
 		goto unlock;
 	if (stage->ready && stage->remote == remote && (stage->write || !write)) {
-		if (!stage->fault) {
+		if (!xmap_window_usable(win, remote, 1)) {
+			fault = VM_FAULT_SIGBUS;
+		} else if (!stage->fault) {
 			if (!xmap_window_fill(win, vmf->vma, vmf->address, 1, stage->write, NULL,
 					      stage->pfn))
 				fault = VM_FAULT_NOPAGE;
@@ -172,7 +189,8 @@ unlock:
 
 /*
  * Insert what S has present, around the address.  A's mmap_lock is held.
- * Returns 0, or -EAGAIN if the page itself was not to be had without waiting.
+ * Returns 0, -EAGAIN if the page itself was not to be had without waiting, or
+ * -ESTALE if it has been revoked.
  */
 static int xmap_window_fault_fast(struct xmap_window *win, struct vm_area_struct *vma,
 				  unsigned long addr, bool write)
@@ -185,7 +203,7 @@ static int xmap_window_fault_fast(struct xmap_window *win, struct vm_area_struct
 	long after = (around.end - addr) >> PAGE_SHIFT;
 	long taken, taken_before = 0;
 	unsigned long seq;
-	int rc = -EAGAIN;
+	long rc;
 
 	/*
 	 * This may wait for a change of S that has begun.  Nobody needs an
@@ -205,12 +223,12 @@ static int xmap_window_fault_fast(struct xmap_window *win, struct vm_area_struct
 		return -EAGAIN;
 
 	rc = xmap_window_insert(win, vma, addr, taken, write, pages + before, seq);
-	if (!rc && taken_before)
+	if (rc > 0 && taken_before)
 		/* A bonus: the fault is served either way. */
 		xmap_window_insert(win, vma, around.start, taken_before, write, pages, seq);
 	xmap_put_pages(pages + before, taken);
 	xmap_put_pages(pages, taken_before);
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 /*
@@ -259,8 +277,10 @@ static vm_fault_t xmap_window_fault_slow(struct xmap_window *win, struct vm_faul
 	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY)) {
 		/* A private futex.  The lock must not be dropped, and not be waited under. */
 		for (i = 0; i < XMAP_TRIES; i++) {
-			if (!xmap_window_fault_fast(win, vmf->vma, vmf->address, write))
-				return VM_FAULT_NOPAGE;
+			int rc = xmap_window_fault_fast(win, vmf->vma, vmf->address, write);
+
+			if (rc != -EAGAIN)
+				return rc ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
 			cond_resched();
 		}
 		return VM_FAULT_SIGBUS;
@@ -281,9 +301,10 @@ vm_fault_t xmap_window_vm_fault(struct vm_fault *vmf)
 	bool write = vmf->flags & FAULT_FLAG_WRITE;
 	struct file *held = NULL;
 	vm_fault_t fault;
+	int rc;
 
 	/* Holding mm_users of S also keeps its notifiers from ending under us. */
-	if (!xmap_mm_get(source)) {
+	if (!xmap_window_usable(win, remote, 1) || !xmap_mm_get(source)) {
 		trace_xmap_fault(win, remote, write, VM_FAULT_SIGBUS);
 		return VM_FAULT_SIGBUS;
 	}
@@ -295,8 +316,9 @@ vm_fault_t xmap_window_vm_fault(struct vm_fault *vmf)
 	fault = xmap_window_fault_staged(win, vmf, remote, write);
 	if (fault)
 		goto out;
-	fault = VM_FAULT_NOPAGE;
-	if (!xmap_window_fault_fast(win, vma, vmf->address, write))
+	rc = xmap_window_fault_fast(win, vma, vmf->address, write);
+	fault = rc ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
+	if (rc != -EAGAIN)
 		goto out;
 	fault = xmap_window_fault_slow(win, vmf, remote, write, &held);
 
@@ -348,13 +370,18 @@ vm_fault_t xmap_window_vm_pfn_mkwrite(struct vm_fault *vmf)
 static int xmap_window_access_page(struct xmap_window *win, u64 remote, void *buf, int len,
 				   bool write)
 {
+	struct rw_semaphore *copying = &win->obj.node->root->copying;
 	struct mm_struct *source = win->target->mm;
 	struct page *page;
 	int done = 0;
 	void *at;
 
-	if (!mmap_read_trylock(source))
+	if (!down_read_trylock(copying))
 		return 0;
+	if (!xmap_window_usable(win, remote & PAGE_MASK, 1))
+		goto out_copying;
+	if (!mmap_read_trylock(source))
+		goto out_copying;
 	if (!xmap_take_present(source, remote & PAGE_MASK, 1, write, &page))
 		goto out_unlock;
 	/* Under the page lock nobody cleans it between the write and the dirty mark. */
@@ -376,6 +403,8 @@ out_page:
 	put_page(page);
 out_unlock:
 	mmap_read_unlock(source);
+out_copying:
+	up_read(copying);
 	return done;
 }
 
@@ -432,13 +461,13 @@ static struct file *xmap_prefault_find(struct xmap_target *target, unsigned long
 	return file;
 }
 
-/* Insert pages that were taken after @seq, if the window is still there. */
-static int xmap_prefault_insert(struct xmap_window *win, unsigned long addr, long n, bool write,
+/* Insert pages that were taken after @seq, if the window is still there.  Returns how many. */
+static long xmap_prefault_insert(struct xmap_window *win, unsigned long addr, long n, bool write,
 				struct page **pages, unsigned long seq)
 {
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
-	int rc = -EINVAL;
+	long rc = -EINVAL;
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
@@ -463,9 +492,9 @@ static long xmap_prefault_block(struct xmap_window *win, unsigned long addr, uns
 	const struct xmap_range todo = { .start = addr, .end = end };
 	struct xmap_range block = xmap_range_around(addr, XMAP_FAULT_BYTES, &todo);
 	long n = xmap_range_length(&block) >> PAGE_SHIFT;
+	long taken = 0, rc = -EAGAIN;
 	unsigned long seq;
-	int i, rc = -EAGAIN;
-	long taken = 0;
+	int i;
 
 	/* S may keep changing: then give up on this block, as if it had been zapped since. */
 	for (i = 0; i < XMAP_TRIES && rc == -EAGAIN; i++) {
@@ -478,7 +507,9 @@ static long xmap_prefault_block(struct xmap_window *win, unsigned long addr, uns
 		xmap_put_pages(pages, taken);
 		cond_resched();
 	}
-	return rc && rc != -EAGAIN ? rc : taken << PAGE_SHIFT;
+	if (rc == -EAGAIN)
+		rc = taken;
+	return rc < 0 ? rc : rc << PAGE_SHIFT;
 }
 
 static long xmap_prefault(struct xmap_window *win, unsigned long addr, unsigned long length,

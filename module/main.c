@@ -12,13 +12,18 @@
 #include "trace.h"
 #include "xmap.h"
 
-#define XMAP_FEATURES (XMAP_FEATURE_WINDOW | XMAP_FEATURE_MEMFD | XMAP_FEATURE_NOWAIT)
+#define XMAP_FEATURES                                                          \
+	(XMAP_FEATURE_WINDOW | XMAP_FEATURE_MEMFD | XMAP_FEATURE_NOWAIT |      \
+	 XMAP_FEATURE_EXPORT)
 #define XMAP_CMD_BIT(cmd) BIT_ULL(XMAP_CMD_##cmd - XMAP_CMD_BASE)
 #define XMAP_COMMANDS                                                          \
 	(XMAP_CMD_BIT(QUERY) | XMAP_CMD_BIT(LIST) | XMAP_CMD_BIT(TRANSFER) |   \
 	 XMAP_CMD_BIT(TARGET_OPEN) | XMAP_CMD_BIT(TARGET_INFO) |               \
 	 XMAP_CMD_BIT(TARGET_DERIVE) | XMAP_CMD_BIT(TARGET_MAPS) |             \
-	 XMAP_CMD_BIT(TARGET_PREFAULT))
+	 XMAP_CMD_BIT(TARGET_PREFAULT) | XMAP_CMD_BIT(REVOKE) |                \
+	 XMAP_CMD_BIT(EXPORT_CREATE) | XMAP_CMD_BIT(EXPORT_OPEN) |             \
+	 XMAP_CMD_BIT(EXPORT_ACCEPT) | XMAP_CMD_BIT(EXPORT_INFO) |             \
+	 XMAP_CMD_BIT(DENY))
 
 union xmap_ucmd_buffer {
 	struct xmap_cmd_query query;
@@ -29,6 +34,12 @@ union xmap_ucmd_buffer {
 	struct xmap_cmd_target_derive derive;
 	struct xmap_cmd_target_maps maps;
 	struct xmap_cmd_target_prefault prefault;
+	struct xmap_cmd_revoke revoke;
+	struct xmap_cmd_export_create export_create;
+	struct xmap_cmd_export_open export_open;
+	struct xmap_cmd_export_accept export_accept;
+	struct xmap_cmd_export_info export_info;
+	struct xmap_cmd_deny deny;
 };
 
 /**
@@ -98,7 +109,8 @@ static int xmap_ioctl_query(struct xmap_ucmd *ucmd)
 	cmd->out_abi = XMAP_ABI_VERSION;
 	cmd->out_max_targets = READ_ONCE(xmap_max_targets);
 	cmd->out_max_windows = READ_ONCE(xmap_max_windows);
-	xmap_account_usage(&cmd->out_targets, &cmd->out_windows);
+	cmd->out_max_exports = READ_ONCE(xmap_max_exports);
+	xmap_account_usage(&cmd->out_targets, &cmd->out_windows, &cmd->out_exports);
 	cmd->out_features = XMAP_FEATURES;
 	cmd->out_commands = XMAP_COMMANDS;
 	cmd->out_errata = 0;
@@ -114,11 +126,17 @@ static int xmap_ioctl_query(struct xmap_ucmd *ucmd)
 	}
 
 static const struct xmap_ioctl_op xmap_dev_ops[] = {
-	XMAP_IOCTL_OP(XMAP_QUERY, xmap_ioctl_query, struct xmap_cmd_query, out_errata),
+	XMAP_IOCTL_OP(XMAP_QUERY, xmap_ioctl_query, struct xmap_cmd_query, out_exports),
 	XMAP_IOCTL_OP(XMAP_LIST, xmap_ioctl_list, struct xmap_cmd_list, out_cursor),
 	XMAP_IOCTL_OP(XMAP_TRANSFER, xmap_ioctl_transfer, struct xmap_cmd_transfer, out_done),
 	XMAP_IOCTL_OP(XMAP_TARGET_OPEN, xmap_ioctl_target_open, struct xmap_cmd_target_open,
 		      length),
+	XMAP_IOCTL_OP(XMAP_EXPORT_CREATE, xmap_ioctl_export_create,
+		      struct xmap_cmd_export_create, name),
+	XMAP_IOCTL_OP(XMAP_EXPORT_OPEN, xmap_ioctl_export_open, struct xmap_cmd_export_open,
+		      name),
+	XMAP_IOCTL_OP(XMAP_REVOKE, xmap_ioctl_dev_revoke, struct xmap_cmd_revoke, length),
+	XMAP_IOCTL_OP(XMAP_DENY, xmap_ioctl_deny, struct xmap_cmd_deny, __reserved),
 };
 
 const struct xmap_ioctl_op xmap_target_ops[] = {
@@ -130,16 +148,27 @@ const struct xmap_ioctl_op xmap_target_ops[] = {
 		      out_next),
 	XMAP_IOCTL_OP(XMAP_TARGET_PREFAULT, xmap_ioctl_target_prefault,
 		      struct xmap_cmd_target_prefault, out_length),
+	XMAP_IOCTL_OP(XMAP_REVOKE, xmap_ioctl_revoke, struct xmap_cmd_revoke, length),
 };
 
 const size_t xmap_target_nr_ops = ARRAY_SIZE(xmap_target_ops);
 
+const struct xmap_ioctl_op xmap_export_ops[] = {
+	XMAP_IOCTL_OP(XMAP_EXPORT_ACCEPT, xmap_ioctl_export_accept,
+		      struct xmap_cmd_export_accept, length),
+	XMAP_IOCTL_OP(XMAP_EXPORT_INFO, xmap_ioctl_export_info, struct xmap_cmd_export_info,
+		      out_id),
+	XMAP_IOCTL_OP(XMAP_REVOKE, xmap_ioctl_revoke, struct xmap_cmd_revoke, length),
+};
+
+const size_t xmap_export_nr_ops = ARRAY_SIZE(xmap_export_ops);
+
 /* The layout of a command is for ever: a literal size, and no holes in it. */
 static void xmap_build_check_abi(void)
 {
-	BUILD_BUG_ON(sizeof(struct xmap_cmd_query) != 56);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_query) != 64);
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_list) != 40);
-	BUILD_BUG_ON(sizeof(struct xmap_list_entry) != 64);
+	BUILD_BUG_ON(sizeof(struct xmap_list_entry) != 80);
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_transfer) != 24);
 	BUILD_BUG_ON(sizeof(struct xmap_transfer) != 40);
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_target_open) != 40);
@@ -148,6 +177,12 @@ static void xmap_build_check_abi(void)
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_target_maps) != 48);
 	BUILD_BUG_ON(sizeof(struct xmap_vma) != 56);
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_target_prefault) != 32);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_revoke) != 32);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_export_create) != 136);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_export_open) != 88);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_export_accept) != 32);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_export_info) != 64);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_deny) != 16);
 }
 
 static long xmap_dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -195,7 +230,7 @@ err_access:
 	return rc;
 }
 
-/* Targets and windows are files of this module: none exists any more. */
+/* Exports, targets and windows are files of this module: none exists any more. */
 static void __exit xmap_exit(void)
 {
 	misc_deregister(&xmap_misc);
@@ -204,6 +239,7 @@ static void __exit xmap_exit(void)
 	 * thread has unmapped.  It does not sleep there: wait until it has left.
 	 */
 	synchronize_rcu_tasks();
+	xmap_deny_exit();
 	xmap_access_exit();
 }
 

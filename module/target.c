@@ -12,75 +12,29 @@
 #include "trace.h"
 #include "xmap.h"
 
-bool xmap_target_dead(const struct xmap_target *target)
-{
-	return READ_ONCE(target->dead) || !xmap_mm_in_use(target->mm);
-}
-
-/*
- * Called for every change to the page at address 0, which next to nobody has,
- * and once for the end of the address space.  No lock: pollers read one flag.
- */
-static bool xmap_target_invalidate(struct mmu_interval_notifier *mni,
-				   const struct mmu_notifier_range *range, unsigned long cur_seq)
-{
-	struct xmap_target *target = container_of(mni, struct xmap_target, life);
-
-	mmu_interval_set_seq(mni, cur_seq);
-	if (range->event == MMU_NOTIFY_RELEASE) {
-		WRITE_ONCE(target->dead, true);
-		wake_up_all(&target->wq);
-	}
-	return true;
-}
-
-static const struct mmu_interval_notifier_ops xmap_target_life_ops = {
-	.invalidate = xmap_target_invalidate,
-};
-
-/*
- * The first interval notifier of an mm takes all its locks, which needs its
- * mmap_lock.  That is done here, killably, so that it need not be done under
- * another mm's mmap_lock when a window is made.
- */
-static int xmap_target_watch(struct xmap_target *target)
-{
-	int rc;
-
-	if (mmap_write_lock_killable(target->mm))
-		return -EINTR;
-	rc = mmu_interval_notifier_insert_locked(&target->life, target->mm, 0, PAGE_SIZE,
-						 &xmap_target_life_ops);
-	mmap_write_unlock(target->mm);
-	/* Taking all locks gives way to any signal. */
-	if (rc)
-		return rc == -EINTR ? -ERESTARTSYS : rc;
-	/*
-	 * While a change of the mm is under way, the notifier only waits in a queue
-	 * and would miss the end.  Wait until it is in the tree.
-	 */
-	mmu_interval_read_begin(&target->life);
-	return 0;
-}
-
 static void xmap_target_free(struct xmap_target *target)
 {
-	if (target->life.mm)
-		mmu_interval_notifier_remove(&target->life);
+	xmap_life_end(&target->life);
 	if (target->mem)
 		fput(target->mem);
 	put_pid(target->pid);
-	mmdrop(target->mm);
+	xmap_node_put(target->obj.node);
 	kfree(target);
 }
 
-/*
- * Make a target's file, complete but for being published.  The caller holds
- * a reference to mm_users.
+/**
+ * xmap_target_create - Make a target's file, complete but for being published
+ * @grant: What may be had; the caller holds a reference to mm_users
+ * @range: Addresses
+ * @rights: Set of enum xmap_rights
+ * @parent: What it is derived or accepted from, or NULL
+ *
+ * Return: the file; end it with fput() or xmap_target_install().  Or -errno.
  */
-static struct file *xmap_target_create(const struct xmap_grant *grant,
-				       const struct xmap_range *range, u32 rights)
+struct file *xmap_target_create(const struct xmap_grant *grant, const struct xmap_range *range,
+				u32 rights, const struct xmap_object *parent)
 {
+	struct xmap_node *node;
 	struct xmap_target *target;
 	struct file *file;
 	int flags;
@@ -89,19 +43,26 @@ static struct file *xmap_target_create(const struct xmap_grant *grant,
 	target = kzalloc(sizeof(*target), GFP_KERNEL_ACCOUNT);
 	if (!target)
 		return ERR_PTR(-ENOMEM);
-	mmgrab(grant->mm);
+	node = xmap_node_create(grant->mm, parent ? parent->node : NULL);
+	if (IS_ERR(node)) {
+		kfree(target);
+		return ERR_CAST(node);
+	}
+	target->obj.node = node;
+	target->obj.parent = parent ? parent->serial : 0;
 	target->mm = grant->mm;
 	target->pid = get_pid(grant->pid);
 	if (rights & XMAP_RIGHT_FORCE)
 		target->mem = get_file(grant->mem);
 	target->range = *range;
 	target->rights = rights;
-	init_waitqueue_head(&target->wq);
+	/* Of who opened the first one, however often it was derived. */
+	target->exempt = grant->exempt;
 
 	rc = xmap_account_charge(&target->obj, XMAP_LIST_TARGET);
 	if (rc)
 		goto err_target;
-	rc = xmap_target_watch(target);
+	rc = xmap_life_watch(&target->life, target->mm, &node->wq);
 	if (rc)
 		goto err_charge;
 
@@ -133,10 +94,13 @@ static int xmap_target_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static int xmap_rights_check(u32 rights)
+/* A set of rights from user space. */
+int xmap_rights_check(u32 rights, u32 allowed)
 {
 	if (rights & ~XMAP_RIGHTS_ALL)
 		return -EOPNOTSUPP;
+	if (rights & ~allowed)
+		return -EINVAL;
 	if (!rights)
 		return -EINVAL;
 	if (rights & XMAP_RIGHT_FORCE && !(rights & XMAP_RIGHT_WRITE))
@@ -145,8 +109,8 @@ static int xmap_rights_check(u32 rights)
 }
 
 /* The range of a command: nothing at all stands for @whole. */
-static int xmap_range_from_user(struct xmap_range *range, u64 addr, u64 length,
-				const struct xmap_range *whole)
+int xmap_range_from_user(struct xmap_range *range, u64 addr, u64 length,
+			 const struct xmap_range *whole)
 {
 	if (!addr && !length) {
 		*range = *whole;
@@ -157,11 +121,18 @@ static int xmap_range_from_user(struct xmap_range *range, u64 addr, u64 length,
 	return xmap_range_init(range, addr, length);
 }
 
+/* Does the process refuse this?  What it has exported is not concerned. */
+static bool xmap_target_denied(const struct xmap_target *target)
+{
+	return !target->exempt && !target->obj.node->root->consent &&
+	       target->mm != current->mm && xmap_denied(target->mm);
+}
+
 /*
  * Hand a new target's file to user space: what can fail first, then it is
  * visible.  Consumes @file.
  */
-static int xmap_target_install(struct xmap_ucmd *ucmd, struct file *file, s32 *out_fd, size_t size)
+int xmap_target_install(struct xmap_ucmd *ucmd, struct file *file, s32 *out_fd, size_t size)
 {
 	struct xmap_target *target = file->private_data;
 	int fd;
@@ -178,6 +149,11 @@ static int xmap_target_install(struct xmap_ucmd *ucmd, struct file *file, s32 *o
 		goto err_fd;
 
 	xmap_account_publish(&target->obj);
+	/* XMAP_DENY refuses first, then looks who is there: one of us sees the other. */
+	if (xmap_target_denied(target)) {
+		rc = -EACCES;
+		goto err_fd;
+	}
 	trace_xmap_open(target);
 	fd_install(fd, file);
 	return 0;
@@ -200,7 +176,7 @@ int xmap_ioctl_target_open(struct xmap_ucmd *ucmd)
 
 	if (cmd->flags & ~XMAP_TARGET_OPEN_MEM)
 		return -EOPNOTSUPP;
-	rc = xmap_rights_check(cmd->rights);
+	rc = xmap_rights_check(cmd->rights, XMAP_RIGHTS_ALL);
 	if (rc)
 		return rc;
 	rc = xmap_range_from_user(&range, cmd->addr, cmd->length, &whole);
@@ -212,7 +188,8 @@ int xmap_ioctl_target_open(struct xmap_ucmd *ucmd)
 	rc = xmap_access_grant(cmd, &grant);
 	if (rc)
 		return rc;
-	file = xmap_target_create(&grant, &range, cmd->rights);
+	grant.exempt = xmap_may_all();
+	file = xmap_target_create(&grant, &range, cmd->rights, NULL);
 	xmap_grant_drop(&grant);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
@@ -228,6 +205,7 @@ int xmap_ioctl_target_derive(struct xmap_ucmd *ucmd)
 		.pid = target->pid,
 		.mem = target->mem,
 		.rights = target->rights,
+		.exempt = target->exempt,
 	};
 	struct xmap_range range;
 	struct file *file;
@@ -235,7 +213,7 @@ int xmap_ioctl_target_derive(struct xmap_ucmd *ucmd)
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
-	rc = xmap_rights_check(cmd->rights);
+	rc = xmap_rights_check(cmd->rights, XMAP_RIGHTS_ALL);
 	if (rc)
 		return rc;
 	rc = xmap_range_from_user(&range, cmd->addr, cmd->length, &target->range);
@@ -243,10 +221,12 @@ int xmap_ioctl_target_derive(struct xmap_ucmd *ucmd)
 		return rc;
 	if (cmd->rights & ~target->rights || !xmap_range_contains(&target->range, &range))
 		return -EACCES;
+	if (xmap_node_revoked(target->obj.node, &range))
+		return -ESTALE;
 
 	if (!xmap_mm_get(target->mm))
 		return -ESRCH;
-	file = xmap_target_create(&grant, &range, cmd->rights);
+	file = xmap_target_create(&grant, &range, cmd->rights, &target->obj);
 	mmput(target->mm);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
@@ -262,7 +242,7 @@ int xmap_ioctl_target_info(struct xmap_ucmd *ucmd)
 		return -EOPNOTSUPP;
 
 	cmd->out_rights = target->rights;
-	cmd->out_state = xmap_target_dead(target) ? XMAP_TARGET_DEAD : XMAP_TARGET_ALIVE;
+	cmd->out_state = xmap_state(target->obj.node, &target->range);
 	cmd->out_pid = xmap_pid_nr(target->pid, task_active_pid_ns(current));
 	cmd->out_windows = atomic_read(&target->windows);
 	cmd->out_addr = target->range.start;
@@ -316,8 +296,8 @@ static __poll_t xmap_target_poll(struct file *file, struct poll_table_struct *wa
 	struct xmap_target *target = file->private_data;
 	__poll_t mask = EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
 
-	poll_wait(file, &target->wq, wait);
-	if (READ_ONCE(target->dead))
+	poll_wait(file, &target->obj.node->wq, wait);
+	if (READ_ONCE(target->life.dead) || xmap_node_revoked(target->obj.node, &target->range))
 		mask |= EPOLLHUP;
 	return mask;
 }
@@ -334,7 +314,19 @@ static void xmap_target_show_fdinfo(struct seq_file *m, struct file *file)
 		   target->rights & XMAP_RIGHT_WRITE ? 'w' : '-',
 		   target->rights & XMAP_RIGHT_FORCE ? 'f' : '-');
 	seq_printf(m, "xmap-windows:\t%d\n", atomic_read(&target->windows));
-	seq_printf(m, "xmap-state:\t%s\n", xmap_target_dead(target) ? "dead" : "alive");
+	seq_printf(m, "xmap-state:\t%s\n",
+		   xmap_state_name(xmap_state(target->obj.node, &target->range)));
+}
+
+void xmap_target_describe(struct xmap_object *obj, struct xmap_list_entry *entry)
+{
+	struct xmap_target *target = container_of(obj, struct xmap_target, obj);
+
+	entry->rights = target->rights;
+	entry->target_pid = xmap_pid_nr(target->pid, task_active_pid_ns(current));
+	entry->state = xmap_state(obj->node, &target->range);
+	entry->addr = target->range.start;
+	entry->length = xmap_range_length(&target->range);
 }
 
 const struct file_operations xmap_target_fops = {

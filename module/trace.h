@@ -148,6 +148,44 @@ TRACE_EVENT(xmap_transfer,
 		  __entry->addr, __entry->length, __entry->flags, __entry->result)
 );
 
+TRACE_EVENT(xmap_export,
+	TP_PROTO(u32 rights, const struct xmap_range *range, bool published),
+	TP_ARGS(rights, range, published),
+	TP_STRUCT__entry(
+		__field(u32, rights)
+		__field(u64, start)
+		__field(u64, end)
+		__field(bool, published)
+	),
+	TP_fast_assign(
+		__entry->rights = rights;
+		__entry->start = range->start;
+		__entry->end = range->end;
+		__entry->published = published;
+	),
+	TP_printk("range=%llx-%llx rights=%#x published=%d", __entry->start, __entry->end,
+		  __entry->rights, __entry->published)
+);
+
+TRACE_EVENT(xmap_revoke,
+	TP_PROTO(const struct xmap_node *node, const struct xmap_range *range, u32 windows),
+	TP_ARGS(node, range, windows),
+	TP_STRUCT__entry(
+		__field(u32, depth)
+		__field(u32, windows)
+		__field(u64, start)
+		__field(u64, end)
+	),
+	TP_fast_assign(
+		__entry->depth = node->depth;
+		__entry->windows = windows;
+		__entry->start = range->start;
+		__entry->end = range->end;
+	),
+	TP_printk("range=%llx-%llx depth=%u windows=%u", __entry->start, __entry->end,
+		  __entry->depth, __entry->windows)
+);
+
 #endif /* XMAP_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -3,10 +3,16 @@
  * Copies between the caller and a target.
  *
  * The target's pages are pinned a batch at a time under its mmap_lock, and
- * copied after the lock is dropped: a copy can fault on the caller's side, and
- * nobody waits for a second mmap_lock while holding one.  A pin lasts as long
- * as one batch takes to copy.  What GUP refuses we refuse: device memory,
- * memfd_secret, windows, and what the target itself may not access.
+ * copied after the lock is dropped: nobody waits for a second mmap_lock while
+ * holding one.  A pin lasts as long as one batch takes to copy.  What GUP
+ * refuses we refuse: device memory, memfd_secret, windows, and what the target
+ * itself may not access.
+ *
+ * Bytes are moved only while the tree's @copying is held, under which nothing of
+ * them has been revoked.  A copy could take its time otherwise, until the memory
+ * holds what was never to be seen.  So no fault of the caller's side is taken
+ * there, which he could make last for ever: what he has not present is faulted
+ * in outside, and then it is asked again.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -104,6 +110,65 @@ static size_t xmap_copy_pages(struct page **pages, size_t off, size_t len,
 	return done;
 }
 
+/* Have the caller's side present.  False if that is not possible at all. */
+static bool xmap_fault_in(struct iov_iter *iter, size_t len, unsigned int flags)
+{
+	if (!user_backed_iter(iter) || fatal_signal_pending(current))
+		return false;
+	cond_resched();
+	if (flags & XMAP_COPY_WRITE)
+		return fault_in_iov_iter_readable(iter, len) < len;
+	return fault_in_iov_iter_writeable(iter, len) < len;
+}
+
+/* Begin to move bytes: see above.  False if the caller does not want to wait. */
+static bool xmap_copying_begin(struct xmap_target *target, unsigned int flags)
+{
+	struct rw_semaphore *copying = &target->obj.node->root->copying;
+
+	if (flags & XMAP_COPY_NOWAIT)
+		return down_read_trylock(copying);
+	down_read(copying);
+	return true;
+}
+
+static void xmap_copying_end(struct xmap_target *target)
+{
+	up_read(&target->obj.node->root->copying);
+}
+
+/*
+ * Copy @len bytes at @addr, whose pages are pinned.  Returns how much, never 0,
+ * or -errno.
+ */
+static ssize_t xmap_copy_pinned(struct xmap_target *target, u64 addr, size_t len,
+				struct page **pages, struct iov_iter *iter, unsigned int flags)
+{
+	size_t done = 0, now, usable;
+	u64 at;
+
+	while (done < len) {
+		at = offset_in_page(addr) + done;
+		now = 0;
+		if (!xmap_copying_begin(target, flags))
+			return done ?: -EAGAIN;
+		usable = xmap_node_usable(target->obj.node, addr + done, addr + len) - addr - done;
+		if (usable) {
+			pagefault_disable();
+			now = xmap_copy_pages(pages + (at >> PAGE_SHIFT), offset_in_page(at),
+					      usable, iter, flags);
+			pagefault_enable();
+		}
+		xmap_copying_end(target);
+		done += now;
+		if (!usable)
+			return done ?: -ESTALE;
+		if (now < usable && !xmap_fault_in(iter, len - done, flags))
+			return done ?: -EFAULT;
+	}
+	return done;
+}
+
 /*
  * /proc/PID/mem also reaches what GUP refuses, such as a window of the target's
  * own, by its VMA's ->access.  We do not.  A target that changes the mapping
@@ -120,6 +185,29 @@ static bool xmap_copy_may_force(struct mm_struct *mm, u64 addr)
 	may = vma && !(vma->vm_flags & (VM_IO | VM_PFNMAP));
 	mmap_read_unlock(mm);
 	return may;
+}
+
+/*
+ * One write to /proc/PID/mem, from one piece of user memory.  It looks at that
+ * before it waits for the target, so that with page faults disabled it fails
+ * instead of waiting for the caller.
+ */
+static ssize_t xmap_force(struct xmap_target *target, u64 addr, size_t len, struct iov_iter *iter)
+{
+	loff_t pos = addr;
+	ssize_t rc;
+
+	do {
+		xmap_copying_begin(target, 0);
+		rc = -ESTALE;
+		if (xmap_node_usable(target->obj.node, addr, addr + len) == addr + len) {
+			pagefault_disable();
+			rc = target->mem->f_op->write(target->mem, xmap_iter_addr(iter), len, &pos);
+			pagefault_enable();
+		}
+		xmap_copying_end(target);
+	} while (rc == -EFAULT && xmap_fault_in(iter, len, XMAP_COPY_WRITE));
+	return rc;
 }
 
 /*
@@ -140,13 +228,12 @@ static ssize_t xmap_copy_force(struct xmap_target *target, u64 addr, size_t len,
 		return -EFAULT;
 	len = min_t(size_t, len, PAGE_SIZE - offset_in_page(addr));
 	while (done < len) {
-		loff_t pos = addr + done;
 		size_t piece;
 
 		/* Step over empty segments. */
 		iov_iter_advance(iter, 0);
 		piece = min_t(size_t, len - done, iov_iter_single_seg_count(iter));
-		rc = target->mem->f_op->write(target->mem, xmap_iter_addr(iter), piece, &pos);
+		rc = xmap_force(target, addr + done, piece, iter);
 		if (rc <= 0)
 			break;
 		iov_iter_advance(iter, rc);
@@ -166,7 +253,7 @@ static ssize_t xmap_copy_batch(struct xmap_target *target, u64 addr, size_t len,
 			       struct page **pages, unsigned long room)
 {
 	size_t off = offset_in_page(addr);
-	size_t copied;
+	ssize_t copied;
 	long pinned;
 
 	pinned = xmap_pin(target->mm, addr, min(room, DIV_ROUND_UP(off + len, PAGE_SIZE)), flags,
@@ -176,10 +263,10 @@ static ssize_t xmap_copy_batch(struct xmap_target *target, u64 addr, size_t len,
 	if (pinned < 0)
 		return pinned;
 
-	copied = xmap_copy_pages(pages, off, min_t(size_t, len, pinned * PAGE_SIZE - off), iter,
-				 flags);
+	copied = xmap_copy_pinned(target, addr, min_t(size_t, len, pinned * PAGE_SIZE - off),
+				  pages, iter, flags);
 	xmap_unpin(pages, pinned, flags);
-	return copied ? copied : -EFAULT;
+	return copied;
 }
 
 static int xmap_copy_check(const struct xmap_target *target, unsigned int flags)
@@ -222,6 +309,11 @@ ssize_t xmap_copy(struct xmap_target *target, u64 addr, struct iov_iter *iter,
 		rc = len;
 		goto out;
 	}
+	/* What has been revoked ends it, as the end of the range does. */
+	rc = -ESTALE;
+	len = xmap_node_usable(target->obj.node, addr, addr + len) - addr;
+	if (!len)
+		goto out;
 	rc = -ESRCH;
 	if (!xmap_mm_get(target->mm))
 		goto out;
@@ -341,16 +433,16 @@ static void xmap_transfer_small(struct xmap_target *target, struct xmap_transfer
 	for (i = 0; i < n; i++) {
 		void __user *local = u64_to_user_ptr(e[i].local);
 		struct iov_iter iter;
-		size_t copied = 0;
 
 		if (pages[i]) {
 			/* Not copy_from_user(): it would clear what it cannot fill. */
 			iov_iter_ubuf(&iter, write ? ITER_SOURCE : ITER_DEST, local, e[i].length);
+			e[i].out_result = -EFAULT;
 			if (access_ok(local, e[i].length))
-				copied = xmap_copy_pages(&pages[i], offset_in_page(e[i].remote),
-							 e[i].length, &iter, flags);
+				e[i].out_result = xmap_copy_pinned(target, e[i].remote,
+								   e[i].length, &pages[i],
+								   &iter, flags);
 			xmap_unpin(&pages[i], 1, flags);
-			e[i].out_result = copied ? copied : -EFAULT;
 		}
 		trace_xmap_transfer(target, e[i].remote, e[i].length, flags, e[i].out_result);
 	}

@@ -250,6 +250,43 @@ static bool xmap_window_source_invalidate(struct mmu_interval_notifier *mni,
 	return done;
 }
 
+/**
+ * xmap_window_revoke - Take entries out that have been revoked
+ * @win: The window; the root's lock of its tree is held, so it stays
+ * @range: Addresses in S, any alignment; published as revoked
+ *
+ * As when S changes something, but nobody needs to be told that it is over:
+ * from now on who takes the window's lock to insert finds that he may not.
+ */
+void xmap_window_revoke(struct xmap_window *win, const struct xmap_range *range)
+{
+	const struct xmap_range pages = {
+		.start = ALIGN_DOWN(range->start, PAGE_SIZE),
+		.end = ALIGN(range->end, PAGE_SIZE),
+	};
+	struct xmap_range remote = xmap_range_clip(&pages, &win->remote);
+	unsigned long start = xmap_window_to_local(win, remote.start);
+	unsigned long end = xmap_window_to_local(win, remote.end);
+	bool live;
+
+	if (xmap_range_empty(&remote))
+		return;
+	spin_lock(&win->lock);
+	xmap_stage_invalidate(win, &remote);
+	live = win->live;
+	spin_unlock(&win->lock);
+	if (!live)
+		return;
+
+	mutex_lock(&win->zap_lock);
+	if (READ_ONCE(win->live)) {
+		start = xmap_window_populated(win, start, end, true);
+		if (start < end)
+			xmap_window_zap(win, start, end);
+	}
+	mutex_unlock(&win->zap_lock);
+}
+
 static const struct mmu_interval_notifier_ops xmap_window_source_ops = {
 	.invalidate = xmap_window_source_invalidate,
 };
@@ -330,6 +367,7 @@ static int xmap_window_release(struct inode *inode, struct file *file)
 	 * belongs to threads that were killed on their way back.
 	 */
 	xmap_account_uncharge(&win->obj);
+	xmap_node_remove_window(win->obj.node, win);
 	if (win->source.mm)
 		mmu_interval_notifier_remove(&win->source);
 	if (win->holder.mm)
@@ -339,6 +377,7 @@ static int xmap_window_release(struct inode *inode, struct file *file)
 	spin_unlock(&win->lock);
 	trace_xmap_unmap(win);
 	atomic_dec(&win->target->windows);
+	/* With it goes the target's reference to the node. */
 	fput(win->target_file);
 	kfree(win);
 	return 0;
@@ -367,6 +406,9 @@ static struct file *xmap_window_create(struct file *target_file, struct vm_area_
 	win->writable = vma->vm_flags & VM_MAYWRITE;
 	spin_lock_init(&win->lock);
 	INIT_LIST_HEAD(&win->stages);
+	INIT_LIST_HEAD(&win->entry);
+	win->obj.node = win->target->obj.node;
+	win->obj.parent = win->target->obj.serial;
 	mutex_init(&win->zap_lock);
 
 	rc = xmap_account_charge(&win->obj, XMAP_LIST_WINDOW);
@@ -425,7 +467,7 @@ static int xmap_window_watch(struct xmap_window *win)
  *
  * Return: 0, or -EACCES (a right or address that the target does not give),
  * -EDQUOT, -EFAULT (no user address), -EINVAL (not MAP_SHARED), -ENOMEM,
- * -ESRCH.
+ * -ESRCH, -ESTALE (some of it has been revoked).
  */
 int xmap_window_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -464,6 +506,8 @@ int xmap_window_mmap(struct file *file, struct vm_area_struct *vma)
 	}
 	win = win_file->private_data;
 	rc = xmap_window_watch(win);
+	if (!rc)
+		rc = xmap_node_add_window(target->obj.node, win);
 	if (rc)
 		goto out_file;
 
@@ -490,9 +534,9 @@ void xmap_window_describe(struct xmap_object *obj, struct xmap_list_entry *entry
 
 	entry->rights = XMAP_RIGHT_READ | (win->writable ? XMAP_RIGHT_WRITE : 0);
 	entry->target_pid = xmap_pid_nr(win->target->pid, task_active_pid_ns(current));
-	entry->state = xmap_target_dead(win->target) ? XMAP_TARGET_DEAD : XMAP_TARGET_ALIVE;
+	entry->state = xmap_state(obj->node, &win->remote);
 	entry->addr = win->remote.start;
 	entry->length = xmap_window_length(win);
 	entry->local = win->start;
-	entry->faults = atomic64_read(&win->faults);
+	entry->count = atomic64_read(&win->faults);
 }

@@ -37,6 +37,7 @@ struct xmap_stage {
 /**
  * struct xmap_window - One mapping of a target's memory in an address space A
  * @obj: Accounting and registry
+ * @entry: Entry in the windows of @target's node.  Lock: the root's lock
  * @target_file: File of @target.  Constant; holds a reference
  * @target: The target.  Constant
  * @vma: The mapping.  Constant, but only to be followed in a fault on it, or
@@ -62,6 +63,7 @@ struct xmap_stage {
  */
 struct xmap_window {
 	struct xmap_object obj;
+	struct list_head entry;
 	struct file *target_file;
 	struct xmap_target *target;
 	struct vm_area_struct *vma;
@@ -117,5 +119,6 @@ void xmap_stage_invalidate(struct xmap_window *win, const struct xmap_range *rem
 
 /* window.c */
 void xmap_window_zap(struct xmap_window *win, unsigned long start, unsigned long end);
+void xmap_window_revoke(struct xmap_window *win, const struct xmap_range *range);
 
 #endif /* XMAP_WINDOW_H */

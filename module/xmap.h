@@ -5,8 +5,11 @@
  * Lock order, outermost first ("A" is the address space that holds a window,
  * "S" the one it shows):
  *
+ *	xmap_node.copying (of the root)
+ *	  any mmap_lock; but under A's it is only tried for
  *	A's mmap_lock
  *	  xmap_account_lock		registry and per-user counts
+ *	  xmap_node.lock (of the root)	tree
  *	  any lock of S that is held while S's notifiers are called
  *	    xmap_window.zap_lock	mutex, never two of them
  *	      xmap_window.lock		spinlock
@@ -28,8 +31,11 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pid_namespace.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
 #include <linux/sched/mm.h>
 #include <linux/spinlock.h>
+#include <linux/user_namespace.h>
 #include <linux/wait.h>
 #include <uapi/linux/xmap.h>
 
@@ -37,30 +43,88 @@
 #include "range.h"
 
 #define XMAP_RIGHTS_ALL (XMAP_RIGHT_READ | XMAP_RIGHT_WRITE | XMAP_RIGHT_FORCE)
+#define XMAP_RIGHTS_EXPORT (XMAP_RIGHT_READ | XMAP_RIGHT_WRITE)
 
+struct xmap_revoked;
 struct xmap_user;
+struct xmap_window;
+
+/**
+ * struct xmap_node - Place of an export or a target in the tree of what was made from what
+ * @refs: References: of the export or target, of the nodes below, of who revokes
+ * @mm: The address space.  Constant; holds a reference to mm_count
+ * @parent: What it was made from.  Constant; NULL or holds a reference
+ * @root: Top of the tree, perhaps the node itself.  Constant; there through @parent
+ * @depth: How far from the root.  Constant
+ * @consent: Of the root: it is an export.  Constant once published
+ * @sibling: Entry in the parent's @children.  Lock: the root's @lock
+ * @children: Nodes made from this one.  Lock: the root's @lock
+ * @windows: Windows on this target.  Lock: the root's @lock
+ * @revoked: What was revoked here, or NULL.  RCU; written under the root's @lock
+ * @wq: Pollers
+ * @lock: Of the root: guards the tree
+ * @copying: Of the root: held for reading while bytes are copied
+ *
+ * node.c opens with how it works.
+ */
+struct xmap_node {
+	refcount_t refs;
+	struct mm_struct *mm;
+	struct xmap_node *parent;
+	struct xmap_node *root;
+	u32 depth;
+	bool consent;
+	struct list_head sibling;
+	struct list_head children;
+	struct list_head windows;
+	struct xmap_revoked __rcu *revoked;
+	wait_queue_head_t wq;
+	/* Inside any mmap_lock: nobody waits for one under it. */
+	struct mutex lock;
+	/* Outside of any mmap_lock. */
+	struct rw_semaphore copying;
+};
+
+/**
+ * struct xmap_life - Learns of the end of an address space
+ * @mni: Notifier.  It also makes sure that the mm has the machinery for
+ *	interval notifiers, so that a window can be attached later without a
+ *	lock of that mm
+ * @dead: The address space has ended.  Set once by the notifier
+ * @wq: Who is told
+ */
+struct xmap_life {
+	struct mmu_interval_notifier mni;
+	bool dead;
+	wait_queue_head_t *wq;
+};
 
 /**
  * struct xmap_object - What targets and windows have in common
- * @node: Entry in the registry.  Lock: xmap_account_lock
+ * @entry: Entry in the registry.  Lock: xmap_account_lock
  * @serial: Place in the registry, ever increasing.  Constant
  * @kind: enum xmap_list_kind.  Constant
  * @user: Whose limit it counts against.  Constant; holds a reference
  * @cred: Of who made it.  Constant; holds a reference
  * @holder: Thread group that made it.  Constant; holds a reference
  * @since: CLOCK_BOOTTIME in ns.  Constant
+ * @parent: @serial of what it was made from, or 0.  Constant
+ * @node: Its place in the tree; of a window, its target's.  Constant; the object
+ *	holds a reference
  *
- * Lives in its target or window: xmap_account_charge() to
+ * Lives in its export, target or window: xmap_account_charge() to
  * xmap_account_uncharge().
  */
 struct xmap_object {
-	struct list_head node;
+	struct list_head entry;
 	u64 serial;
 	u32 kind;
 	struct xmap_user *user;
 	const struct cred *cred;
 	struct pid *holder;
 	u64 since;
+	u64 parent;
+	struct xmap_node *node;
 };
 
 /**
@@ -69,31 +133,31 @@ struct xmap_object {
  * @pid: The thread group, or NULL if not known.  Holds a reference
  * @mem: /proc/PID/mem, bound to @mm.  Holds a reference
  * @rights: Rights that may be given at most
+ * @exempt: XMAP_DENY does not concern whom it is given to
  */
 struct xmap_grant {
 	struct mm_struct *mm;
 	struct pid *pid;
 	struct file *mem;
 	u32 rights;
+	bool exempt;
 };
 
 /**
  * struct xmap_target - Access to a range of one address space
- * @obj: Accounting and registry
- * @mm: The address space.  Constant; a reference to mm_count keeps the
- *	structure, not the pages: every use takes xmap_mm_get()
+ * @obj: Accounting, registry and tree
+ * @mm: The address space.  Constant; @obj's node has a reference to mm_count,
+ *	which keeps the structure, not the pages: every use takes xmap_mm_get()
  * @pid: Thread group it was opened on, for reports only.  Constant; NULL or
  *	holds a reference
  * @mem: /proc/PID/mem, the way by which a forced write passes the system's
  *	policy.  Constant; NULL without XMAP_RIGHT_FORCE, else holds a reference
  * @range: Addresses.  Constant
  * @rights: Set of enum xmap_rights.  Constant
+ * @exempt: Opened with CAP_SYS_PTRACE in the initial user namespace: not
+ *	touched by XMAP_DENY.  Constant
  * @windows: Number of windows
- * @dead: The address space has ended.  Set once by the notifier
- * @wq: Pollers
- * @life: Notifier on @mm that learns of its end.  It also makes sure that @mm
- *	has the machinery for interval notifiers, so that a window can be
- *	attached later without a lock of @mm
+ * @life: Learns of the end of @mm
  *
  * Lives as long as its file.  A window holds the file.
  */
@@ -104,10 +168,9 @@ struct xmap_target {
 	struct file *mem;
 	struct xmap_range range;
 	u32 rights;
+	bool exempt;
 	atomic_t windows;
-	bool dead;
-	wait_queue_head_t wq;
-	struct mmu_interval_notifier life;
+	struct xmap_life life;
 };
 
 /* main.c */
@@ -135,6 +198,43 @@ void xmap_access_exit(void);
 int xmap_access_grant(const struct xmap_cmd_target_open *cmd, struct xmap_grant *grant);
 void xmap_grant_drop(struct xmap_grant *grant);
 
+/* node.c */
+struct xmap_node *xmap_node_create(struct mm_struct *mm, struct xmap_node *parent);
+struct xmap_node *xmap_node_get(struct xmap_node *node);
+void xmap_node_put(struct xmap_node *node);
+u64 xmap_node_usable(const struct xmap_node *node, u64 start, u64 end);
+bool xmap_node_revoked(const struct xmap_node *node, const struct xmap_range *range);
+u32 xmap_node_children(struct xmap_node *node);
+int xmap_node_add_window(struct xmap_node *node, struct xmap_window *win);
+void xmap_node_remove_window(struct xmap_node *node, struct xmap_window *win);
+int xmap_node_revoke(struct xmap_node *node, const struct xmap_range *range);
+
+/* life.c */
+int xmap_life_watch(struct xmap_life *life, struct mm_struct *mm, wait_queue_head_t *wq);
+void xmap_life_end(struct xmap_life *life);
+u32 xmap_state(const struct xmap_node *node, const struct xmap_range *range);
+const char *xmap_state_name(u32 state);
+
+/* revoke.c */
+int xmap_ioctl_revoke(struct xmap_ucmd *ucmd);
+int xmap_ioctl_dev_revoke(struct xmap_ucmd *ucmd);
+
+/* deny.c */
+bool xmap_denied(struct mm_struct *mm);
+int xmap_ioctl_deny(struct xmap_ucmd *ucmd);
+void xmap_deny_exit(void);
+
+/* export.c */
+extern const struct file_operations xmap_export_fops;
+extern const struct xmap_ioctl_op xmap_export_ops[];
+extern const size_t xmap_export_nr_ops;
+
+int xmap_ioctl_export_create(struct xmap_ucmd *ucmd);
+int xmap_ioctl_export_open(struct xmap_ucmd *ucmd);
+int xmap_ioctl_export_accept(struct xmap_ucmd *ucmd);
+int xmap_ioctl_export_info(struct xmap_ucmd *ucmd);
+void xmap_export_describe(struct xmap_object *obj, struct xmap_list_entry *entry);
+
 /* target.c */
 extern const struct file_operations xmap_target_fops;
 extern const struct xmap_ioctl_op xmap_target_ops[];
@@ -143,7 +243,13 @@ extern const size_t xmap_target_nr_ops;
 int xmap_ioctl_target_open(struct xmap_ucmd *ucmd);
 int xmap_ioctl_target_info(struct xmap_ucmd *ucmd);
 int xmap_ioctl_target_derive(struct xmap_ucmd *ucmd);
-bool xmap_target_dead(const struct xmap_target *target);
+int xmap_rights_check(u32 rights, u32 allowed);
+int xmap_range_from_user(struct xmap_range *range, u64 addr, u64 length,
+			 const struct xmap_range *whole);
+struct file *xmap_target_create(const struct xmap_grant *grant, const struct xmap_range *range,
+				u32 rights, const struct xmap_object *parent);
+int xmap_target_install(struct xmap_ucmd *ucmd, struct file *file, s32 *out_fd, size_t size);
+void xmap_target_describe(struct xmap_object *obj, struct xmap_list_entry *entry);
 
 /* transfer.c */
 #define XMAP_COPY_WRITE BIT(0)
@@ -167,11 +273,14 @@ int xmap_ioctl_target_maps(struct xmap_ucmd *ucmd);
 /* account.c */
 extern unsigned int xmap_max_targets;
 extern unsigned int xmap_max_windows;
+extern unsigned int xmap_max_exports;
 
 int xmap_account_charge(struct xmap_object *obj, u32 kind);
 void xmap_account_publish(struct xmap_object *obj);
 void xmap_account_uncharge(struct xmap_object *obj);
-void xmap_account_usage(u32 *targets, u32 *windows);
+void xmap_account_usage(u32 *targets, u32 *windows, u32 *exports);
+struct xmap_node *xmap_account_find(bool (*test)(const struct xmap_object *obj, const void *data),
+				    const void *data);
 int xmap_ioctl_list(struct xmap_ucmd *ucmd);
 
 /*
@@ -193,6 +302,12 @@ static inline bool xmap_mm_in_use(struct mm_struct *mm)
 static inline bool xmap_mm_get(struct mm_struct *mm)
 {
 	return xmap_mm_in_use(mm) && mmget_not_zero(mm);
+}
+
+/* Whether a process may be looked at in spite of XMAP_DENY. */
+static inline bool xmap_may_all(void)
+{
+	return ns_capable_noaudit(&init_user_ns, CAP_SYS_PTRACE);
 }
 
 /*

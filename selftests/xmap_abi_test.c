@@ -603,7 +603,7 @@ TEST(layout_records)
 	EXPECT_FIELD(24, xmap_transfer, length);
 	EXPECT_FIELD(32, xmap_transfer, out_result);
 
-	EXPECT_EQ(64, sizeof(struct xmap_list_entry));
+	EXPECT_EQ(80, sizeof(struct xmap_list_entry));
 	EXPECT_FIELD(0, xmap_list_entry, kind);
 	EXPECT_FIELD(4, xmap_list_entry, rights);
 	EXPECT_FIELD(8, xmap_list_entry, holder_pid);
@@ -613,8 +613,10 @@ TEST(layout_records)
 	EXPECT_FIELD(24, xmap_list_entry, addr);
 	EXPECT_FIELD(32, xmap_list_entry, length);
 	EXPECT_FIELD(40, xmap_list_entry, local);
-	EXPECT_FIELD(48, xmap_list_entry, faults);
+	EXPECT_FIELD(48, xmap_list_entry, count);
 	EXPECT_FIELD(56, xmap_list_entry, since);
+	EXPECT_FIELD(64, xmap_list_entry, serial);
+	EXPECT_FIELD(72, xmap_list_entry, parent);
 }
 
 TEST(numbers)

@@ -195,7 +195,7 @@ TEST_F(list, target_entry)
 	EXPECT_EQ(self->mem + 1, e->addr);
 	EXPECT_EQ(99, e->length);
 	EXPECT_EQ(0, e->local);
-	EXPECT_EQ(0, e->faults);
+	EXPECT_EQ(0, e->count);
 	EXPECT_LE(before, e->since);
 	EXPECT_LE(e->since, after);
 
@@ -224,15 +224,15 @@ TEST_F(list, window_entry)
 	EXPECT_EQ(self->mem + self->page, e->addr);
 	EXPECT_EQ(2 * self->page, e->length);
 	EXPECT_EQ((unsigned long)ro, e->local);
-	EXPECT_EQ(0, e->faults);
+	EXPECT_EQ(0, e->count);
 
 	EXPECT_EQ(peer_word(1, self->page), __atomic_load_n(ro, __ATOMIC_RELAXED));
 	see_self(ROOM);
-	faults = last_of(getpid(), XMAP_LIST_WINDOW)->faults;
+	faults = last_of(getpid(), XMAP_LIST_WINDOW)->count;
 	EXPECT_LT(0, faults);
 	EXPECT_EQ(peer_word(1, self->page), __atomic_load_n(ro, __ATOMIC_RELAXED));
 	see_self(ROOM);
-	EXPECT_EQ(faults, last_of(getpid(), XMAP_LIST_WINDOW)->faults);
+	EXPECT_EQ(faults, last_of(getpid(), XMAP_LIST_WINDOW)->count);
 
 	test_window_map(fd, self->mem, self->page, PROT_READ | PROT_WRITE, &rw);
 	see_self(ROOM);

@@ -158,10 +158,10 @@ static inline bool reader_list(int dev, const void *local, struct xmap_list_entr
 
 static inline __u64 reader_faults(int dev, const void *local)
 {
-	struct xmap_list_entry e = { .faults = ~0ULL };
+	struct xmap_list_entry e = { .count = ~0ULL };
 
 	reader_list(dev, local, &e);
-	return e.faults;
+	return e.count;
 }
 
 /* How long a stress test goes on, and each of many short ones. */

@@ -54,7 +54,7 @@ static void put_row(const struct xmap_list_entry *e, unsigned long long now)
 	put_who(e->target_pid);
 	printf("%-6s %-5s %12llx %12llx %8llu %6llus\n",
 	       rights_text(e->rights, rights), e->state == XMAP_TARGET_ALIVE ? "alive" : "dead",
-	       e->addr, e->length, e->faults,
+	       e->addr, e->length, e->count,
 	       now > e->since ? (now - e->since) / 1000000000 : 0);
 }
 
@@ -83,7 +83,7 @@ static void put_json(const struct xmap_list_entry *e)
 	printf(",\"read\":%s,\"write\":%s,\"force\":%s", json_bool(e->rights & XMAP_RIGHT_READ),
 	       json_bool(e->rights & XMAP_RIGHT_WRITE), json_bool(e->rights & XMAP_RIGHT_FORCE));
 	printf(",\"address\":%llu,\"length\":%llu,\"local\":%llu", e->addr, e->length, e->local);
-	printf(",\"faults\":%llu,\"since_ns\":%llu}", e->faults, e->since);
+	printf(",\"faults\":%llu,\"since_ns\":%llu}", e->count, e->since);
 }
 
 static void put_head(void)

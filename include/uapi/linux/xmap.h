@@ -14,9 +14,11 @@
 /**
  * DOC: General ioctl format
  *
- * Every object is a file descriptor: /dev/xmap itself, and a *target*, which
- * stands for (part of) one address space together with a set of rights.  A
- * *window* is a mapping made by mmap() on a target.
+ * Every object is a file descriptor: /dev/xmap itself; a *target*, which
+ * stands for (part of) one address space together with a set of rights; and an
+ * *export*, by which a process offers its own memory, so that others can have a
+ * target on it without any privilege.  A *window* is a mapping made by mmap() on
+ * a target.
  *
  * Every command takes a pointer to a structure that begins with
  *
@@ -38,10 +40,13 @@
  *  - EINVAL: a wrong value, size or alignment.
  *  - EFAULT: a bad pointer of the caller, or no such memory in the target, or
  *    memory that the target itself may not access that way.
- *  - EPERM, EACCES: as the kernel's own ptrace access check says.
+ *  - EPERM, EACCES: as the kernel's own ptrace access check says.  EPERM: only
+ *    its maker, the memory's owner or an administrator may do that.
  *  - EACCES: a right, or a part of the address space, that the handle lacks.
  *  - EBADF: not an open file descriptor.  EBADFD: one of the wrong kind.
  *  - ESRCH: there is no such process, or the address space has ended.
+ *  - ESTALE: it has been revoked.
+ *  - EEXIST, ENOENT: there is such a name already, or none.
  *  - EOVERFLOW: a range wraps around, or a number does not fit.
  *  - EDQUOT: one of the caller's limits is reached.
  *  - EINTR: a signal came before anything was done; call again.
@@ -64,6 +69,12 @@ enum {
 	XMAP_CMD_TARGET_DERIVE = 0x85,
 	XMAP_CMD_TARGET_MAPS = 0x86,
 	XMAP_CMD_TARGET_PREFAULT = 0x87,
+	XMAP_CMD_REVOKE = 0x88,
+	XMAP_CMD_EXPORT_CREATE = 0x89,
+	XMAP_CMD_EXPORT_OPEN = 0x8a,
+	XMAP_CMD_EXPORT_ACCEPT = 0x8b,
+	XMAP_CMD_EXPORT_INFO = 0x8c,
+	XMAP_CMD_DENY = 0x8d,
 };
 
 /**
@@ -92,11 +103,13 @@ enum xmap_rights {
  * @XMAP_FEATURE_MEMFD: XMAP_TARGET_OPEN accepts an open /proc/PID/mem.
  * @XMAP_FEATURE_NOWAIT: RWF_NOWAIT on a target reads and writes what is
  *	resident without blocking; io_uring completes such requests inline.
+ * @XMAP_FEATURE_EXPORT: Exports, revocation and XMAP_DENY exist.
  */
 enum xmap_features {
 	XMAP_FEATURE_WINDOW = 1 << 0,
 	XMAP_FEATURE_MEMFD = 1 << 1,
 	XMAP_FEATURE_NOWAIT = 1 << 2,
+	XMAP_FEATURE_EXPORT = 1 << 3,
 };
 
 /**
@@ -112,6 +125,8 @@ enum xmap_features {
  * @out_features: Set of enum xmap_features
  * @out_commands: Bit n is set if command XMAP_CMD_BASE + n exists
  * @out_errata: Bit n is set if erratum n of this ABI version is fixed
+ * @out_max_exports: Exports that one user may have at a time
+ * @out_exports: Exports that the calling user has now
  *
  * Ask what this module can do.  Needs no right.  The counts are those of the
  * caller's effective user id.
@@ -128,6 +143,8 @@ struct xmap_cmd_query {
 	__aligned_u64 out_features;
 	__aligned_u64 out_commands;
 	__aligned_u64 out_errata;
+	__u32 out_max_exports;
+	__u32 out_exports;
 };
 #define XMAP_QUERY _IO(XMAP_TYPE, XMAP_CMD_QUERY)
 
@@ -163,8 +180,8 @@ enum xmap_target_open_flags {
  * another program or ends, the target answers ESRCH and poll() POLLHUP.
  *
  * Errors besides the general ones: EFAULT (the range leaves the user address
- * space), EACCES (the ptrace check said no, or the mem file's mode lacks a
- * right), ESRCH (no such process, a zombie, a kernel
+ * space), EACCES (the ptrace check said no, the mem file's mode lacks a right,
+ * or the process refuses, see XMAP_DENY), ESRCH (no such process, a zombie, a kernel
  * thread, or @pid is not the number of @fd's process), EBADFD (@fd is not a
  * pidfd, or not a /proc/PID/mem), EDQUOT.
  */
@@ -181,13 +198,16 @@ struct xmap_cmd_target_open {
 #define XMAP_TARGET_OPEN _IO(XMAP_TYPE, XMAP_CMD_TARGET_OPEN)
 
 /**
- * enum xmap_target_state - State of a target
+ * enum xmap_target_state - State of a target or an export
  * @XMAP_TARGET_ALIVE: The address space exists.
  * @XMAP_TARGET_DEAD: The address space has ended: every use is ESRCH.
+ * @XMAP_TARGET_REVOKED: All of it has been revoked: every use is ESTALE.  It
+ *	stays so when the address space ends.
  */
 enum xmap_target_state {
 	XMAP_TARGET_ALIVE = 1,
 	XMAP_TARGET_DEAD = 2,
+	XMAP_TARGET_REVOKED = 3,
 };
 
 /**
@@ -226,10 +246,12 @@ struct xmap_cmd_target_info {
  * @length: Length in bytes; 0 (with addr 0) for the target's whole range
  *
  * Make a target with fewer rights or a smaller range, to be kept or passed on
- * with SCM_RIGHTS.  It lives on when the first one is closed.
+ * with SCM_RIGHTS.  It lives on when the first one is closed, but not when that
+ * is revoked: see XMAP_REVOKE.
  *
  * Errors besides the general ones: EACCES (a right or a part of the range that
- * the target lacks), ESRCH, EDQUOT.
+ * the target lacks), ESRCH, ESTALE (all of the range has been revoked), EDQUOT
+ * (too many targets, or derived from each other more than 32 deep).
  */
 struct xmap_cmd_target_derive {
 	__u32 size;
@@ -353,7 +375,7 @@ enum xmap_target_prefault_flags {
  * again at any time, as they do in any window.
  *
  * Errors besides the general ones: EINVAL (no window of this target there),
- * EACCES (WRITE on a window that is not writable, or any on one that is mapped
+ * ESTALE (the first page has been revoked), EACCES (WRITE on a window that is not writable, or any on one that is mapped
  * PROT_NONE), ESRCH.
  */
 struct xmap_cmd_target_prefault {
@@ -423,10 +445,12 @@ struct xmap_cmd_transfer {
  * enum xmap_list_kind - Kind of object in struct xmap_list_entry
  * @XMAP_LIST_TARGET: A target
  * @XMAP_LIST_WINDOW: A window
+ * @XMAP_LIST_EXPORT: An export
  */
 enum xmap_list_kind {
 	XMAP_LIST_TARGET = 1,
 	XMAP_LIST_WINDOW = 2,
+	XMAP_LIST_EXPORT = 3,
 };
 
 /**
@@ -441,11 +465,17 @@ enum xmap_list_kind {
  * @target_pid: As out_pid of struct xmap_cmd_target_info
  * @state: enum xmap_target_state
  * @addr: First address in the target in bytes; 0 unless the caller is the
- *	holder or has CAP_SYS_PTRACE in the holder's user namespace
+ *	holder, or the memory is the caller's own, or the caller has CAP_SYS_PTRACE
+ *	in the holder's user namespace
  * @length: Length in bytes
- * @local: Address of a window in its holder; 0 for a target, or as @addr
- * @faults: Page faults that a window served; 0 for a target
+ * @local: Address of a window in its holder, for the holder and that
+ *	CAP_SYS_PTRACE only; else 0
+ * @count: Page faults that a window served; times that an export was accepted;
+ *	0 for a target
  * @since: When it was made: CLOCK_BOOTTIME in nanoseconds
+ * @serial: Number of the object, never used again
+ * @parent: Number of the object that it was made from: a window's target, what
+ *	a target was derived or accepted from; 0 if there is none
  */
 struct xmap_list_entry {
 	__u32 kind;
@@ -457,8 +487,10 @@ struct xmap_list_entry {
 	__aligned_u64 addr;
 	__aligned_u64 length;
 	__aligned_u64 local;
-	__aligned_u64 faults;
+	__aligned_u64 count;
 	__aligned_u64 since;
+	__aligned_u64 serial;
+	__aligned_u64 parent;
 };
 
 /**
@@ -471,9 +503,9 @@ struct xmap_list_entry {
  * @cursor: 0 to begin, else the last call's @out_cursor
  * @out_cursor: Where to go on; 0 when all were reported
  *
- * Who has targets and windows on whom: those charged to the caller's effective
- * user id, and those of users in whose user namespace the caller has
- * CAP_SYS_PTRACE.  In order of creation; objects that come or go between calls
+ * Who has exports, targets and windows on whom: those charged to the caller's
+ * effective user id, those on the caller's own memory, and those of users in
+ * whose user namespace the caller has CAP_SYS_PTRACE.  In order of creation; objects that come or go between calls
  * may or may not be seen, others are seen exactly once.
  */
 struct xmap_cmd_list {
@@ -486,5 +518,235 @@ struct xmap_cmd_list {
 	__aligned_u64 out_cursor;
 };
 #define XMAP_LIST _IO(XMAP_TYPE, XMAP_CMD_LIST)
+
+/* The longest name of an export, with its NUL byte. */
+#define XMAP_NAME_SIZE 64
+
+/**
+ * enum xmap_export_create_flags - Flags of XMAP_EXPORT_CREATE
+ * @XMAP_EXPORT_PUBLISH: Others can open it by @out_id, and by @name if it has
+ *	one, as @mode allows.
+ * @XMAP_EXPORT_FOR_PROCESS: Only the process of @receiver_fd, of which
+ *	@receiver_pid is the number, may accept.
+ * @XMAP_EXPORT_FOR_USER: Only a process whose effective user id is
+ *	@receiver_uid may accept.
+ */
+enum xmap_export_create_flags {
+	XMAP_EXPORT_PUBLISH = 1 << 0,
+	XMAP_EXPORT_FOR_PROCESS = 1 << 1,
+	XMAP_EXPORT_FOR_USER = 1 << 2,
+};
+
+/**
+ * struct xmap_cmd_export_create - ioctl(XMAP_EXPORT_CREATE) on /dev/xmap
+ * @size: sizeof(struct xmap_cmd_export_create)
+ * @flags: Set of enum xmap_export_create_flags
+ * @rights: XMAP_RIGHT_READ or XMAP_RIGHT_WRITE or both
+ * @out_fd: The new export, close-on-exec
+ * @addr: First address of the caller's memory to offer, in bytes, any alignment
+ * @length: Length in bytes; 0 (with addr 0) for the whole address space with
+ *	all that it will ever have
+ * @expires: When the offer ends: CLOCK_BOOTTIME in nanoseconds; 0 for never
+ * @max_accepts: How often it can be accepted; 0 for any number
+ * @mode: With PUBLISH: who may open it, as the mode of a file: bits of 0666,
+ *	read for READ, write for WRITE; else 0
+ * @gid: With PUBLISH: the group of @mode, one that the caller is in (or
+ *	CAP_CHOWN), or (__u32)-1 for the caller's effective one; else 0
+ * @receiver_fd: With FOR_PROCESS: a pidfd; else 0
+ * @receiver_pid: With FOR_PROCESS: the number of its process in the caller's
+ *	pid namespace; else 0
+ * @receiver_uid: With FOR_USER: a user id in the caller's user namespace; else 0
+ * @out_id: With PUBLISH: a random number, not 0, that nobody can guess; else 0
+ * @name: With PUBLISH: a name, seen by those in the caller's user namespace;
+ *	empty for none.  Printable, without slash, and NUL to the end.
+ *
+ * Offer memory of the calling process.  Whoever gets the descriptor, or may open
+ * the published export, can accept: the target that he gets has no more than
+ * @rights and that range, and no more than the pages themselves allow the
+ * caller.  Nobody is asked but the caller, who owns the memory.
+ *
+ * It is for this address space: after execve() it is dead.  A name goes with the
+ * last descriptor.  Closing the descriptor ends the offer, but takes nothing
+ * back from those who have accepted; XMAP_REVOKE does.
+ *
+ * Errors besides the general ones: EFAULT (the range leaves the user address
+ * space), EPERM (a foreign group), EEXIST (the name is taken), ESRCH
+ * (@receiver_pid is not @receiver_fd), EBADFD (no pidfd), EDQUOT.
+ */
+struct xmap_cmd_export_create {
+	__u32 size;
+	__u32 flags;
+	__u32 rights;
+	__s32 out_fd;
+	__aligned_u64 addr;
+	__aligned_u64 length;
+	__aligned_u64 expires;
+	__u32 max_accepts;
+	__u32 mode;
+	__u32 gid;
+	__s32 receiver_fd;
+	__s32 receiver_pid;
+	__u32 receiver_uid;
+	__aligned_u64 out_id;
+	char name[XMAP_NAME_SIZE];
+};
+#define XMAP_EXPORT_CREATE _IO(XMAP_TYPE, XMAP_CMD_EXPORT_CREATE)
+
+/**
+ * struct xmap_cmd_export_open - ioctl(XMAP_EXPORT_OPEN) on /dev/xmap
+ * @size: sizeof(struct xmap_cmd_export_open)
+ * @flags: Must be 0
+ * @rights: What it is to be accepted with at most: READ, WRITE or both
+ * @out_fd: An export, close-on-exec
+ * @id: @out_id of XMAP_EXPORT_CREATE, or 0 to go by @name
+ * @name: Its name, or empty to go by @id
+ *
+ * Open a published export.  By name only those are found that were published in
+ * the caller's user namespace.  The mode decides, as for a file, with the
+ * caller's effective ids; CAP_DAC_OVERRIDE in the user namespace of the creator
+ * overrides it.  The descriptor is good for accepting, not for revoking.
+ *
+ * Errors besides the general ones: EACCES (the mode, or a right that is not
+ * offered), ENOENT, ESRCH, ESTALE.
+ */
+struct xmap_cmd_export_open {
+	__u32 size;
+	__u32 flags;
+	__u32 rights;
+	__s32 out_fd;
+	__aligned_u64 id;
+	char name[XMAP_NAME_SIZE];
+};
+#define XMAP_EXPORT_OPEN _IO(XMAP_TYPE, XMAP_CMD_EXPORT_OPEN)
+
+/**
+ * struct xmap_cmd_export_accept - ioctl(XMAP_EXPORT_ACCEPT) on an export
+ * @size: sizeof(struct xmap_cmd_export_accept)
+ * @flags: Must be 0
+ * @rights: Set of enum xmap_rights, not empty, subset of the export's
+ * @out_fd: The new target, close-on-exec
+ * @addr: First address in the owner's memory in bytes, any alignment
+ * @length: Length in bytes; 0 (with addr 0) for all that is offered
+ *
+ * Take what is offered.  Needs no right but the descriptor, unless the offer
+ * names its receiver.  The target can be passed on, as any.
+ *
+ * Errors besides the general ones: EACCES (a right or a part of the range that
+ * is not offered, or offered to somebody else), EDQUOT (accepted often enough,
+ * or too many targets), ESTALE (expired, or revoked), ESRCH (the owner is gone).
+ */
+struct xmap_cmd_export_accept {
+	__u32 size;
+	__u32 flags;
+	__u32 rights;
+	__s32 out_fd;
+	__aligned_u64 addr;
+	__aligned_u64 length;
+};
+#define XMAP_EXPORT_ACCEPT _IO(XMAP_TYPE, XMAP_CMD_EXPORT_ACCEPT)
+
+/**
+ * struct xmap_cmd_export_info - ioctl(XMAP_EXPORT_INFO) on an export
+ * @size: sizeof(struct xmap_cmd_export_info)
+ * @flags: Must be 0
+ * @out_rights: Rights that it can be accepted with through this descriptor
+ * @out_state: enum xmap_target_state
+ * @out_pid: Number of the owner in the caller's pid namespace, 0 as for a target
+ * @out_accepts: How often it was accepted
+ * @out_max_accepts: How often it can be; 0 for any number
+ * @out_targets: Of those accepted, how many are still in use
+ * @out_addr: First address in bytes
+ * @out_length: Length in bytes
+ * @out_expires: As given
+ * @out_id: As given out; 0 if it is not published
+ *
+ * poll() on an export says POLLIN when it was accepted since somebody last
+ * asked this, and POLLHUP when it is dead or revoked.
+ */
+struct xmap_cmd_export_info {
+	__u32 size;
+	__u32 flags;
+	__u32 out_rights;
+	__u32 out_state;
+	__s32 out_pid;
+	__u32 out_accepts;
+	__u32 out_max_accepts;
+	__u32 out_targets;
+	__aligned_u64 out_addr;
+	__aligned_u64 out_length;
+	__aligned_u64 out_expires;
+	__aligned_u64 out_id;
+};
+#define XMAP_EXPORT_INFO _IO(XMAP_TYPE, XMAP_CMD_EXPORT_INFO)
+
+/**
+ * struct xmap_cmd_revoke - ioctl(XMAP_REVOKE) on an export or a target, or /dev/xmap
+ * @size: sizeof(struct xmap_cmd_revoke)
+ * @flags: Must be 0
+ * @serial: On /dev/xmap: the number of an export or a target in XMAP_LIST; else 0
+ * @addr: First address in bytes
+ * @length: Length in bytes; 0 (with addr 0) for everything
+ *
+ * Take it back: from this export or target, and from everything that was
+ * accepted or derived from it, however far it has been passed on.  When the call
+ * returns, nobody reaches the memory by them any more: to touch it in a window
+ * is SIGBUS, a transfer is ESTALE, and where all of a target is revoked poll()
+ * says POLLHUP.  What is left of a page of which a part is revoked can still be
+ * transferred, but not be seen in a window.  It cannot be undone; the owner can
+ * make another export.
+ *
+ * Allowed to the process that made the object; for what comes from an export, to
+ * the process whose memory it is; and to CAP_SYS_ADMIN in the user namespace of
+ * that memory.
+ *
+ * Errors besides the general ones: EPERM, ENOENT (no such @serial), EDQUOT (too
+ * many pieces: revoke all of it), EINTR (a signal that kills; it is revoked, but
+ * a copy that was under way may not have ended).
+ */
+struct xmap_cmd_revoke {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 serial;
+	__aligned_u64 addr;
+	__aligned_u64 length;
+};
+#define XMAP_REVOKE _IO(XMAP_TYPE, XMAP_CMD_REVOKE)
+
+/**
+ * enum xmap_deny_flags - Flags of XMAP_DENY
+ * @XMAP_DENY_SET: Refuse from now on, and revoke what there is.
+ * @XMAP_DENY_CLEAR: Refuse no longer.
+ * @XMAP_DENY_FINAL: With SET: CLEAR is EPERM from now on.
+ */
+enum xmap_deny_flags {
+	XMAP_DENY_SET = 1 << 0,
+	XMAP_DENY_CLEAR = 1 << 1,
+	XMAP_DENY_FINAL = 1 << 2,
+};
+
+/**
+ * struct xmap_cmd_deny - ioctl(XMAP_DENY) on /dev/xmap
+ * @size: sizeof(struct xmap_cmd_deny)
+ * @flags: SET or CLEAR, or neither to ask
+ * @out_flags: What holds now: SET, SET and FINAL, or nothing
+ * @__reserved: Must be 0
+ *
+ * Refuse XMAP_TARGET_OPEN on the caller's own address space: EACCES to everybody
+ * but the caller himself and those with CAP_SYS_PTRACE in the initial user
+ * namespace.  Targets that others have opened on it without that capability are
+ * revoked.  What the caller exports is not concerned.
+ *
+ * It ends with the address space, that is with execve(), and a child begins
+ * without it.
+ *
+ * Errors besides the general ones: EPERM (CLEAR after FINAL), EINTR.
+ */
+struct xmap_cmd_deny {
+	__u32 size;
+	__u32 flags;
+	__u32 out_flags;
+	__u32 __reserved;
+};
+#define XMAP_DENY _IO(XMAP_TYPE, XMAP_CMD_DENY)
 
 #endif /* _UAPI_LINUX_XMAP_H */

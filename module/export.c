@@ -1,0 +1,645 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exports: an owner's offer of its own memory.
+ *
+ * Why consent is enough.  The ptrace check protects a process from others.  Here
+ * the process itself asks, about its own memory, in a system call that it makes;
+ * nobody can make it offer anything, short of running code in it, who then
+ * could as well copy the memory out.  What is offered is what the process can
+ * access itself: every fault and every copy takes the page as its own mapping
+ * allows it at that moment.  So dumpable, Yama and LSMs, which say who may look
+ * at a process against its will, are not asked; and they lose nothing, because a
+ * target that was accepted opens no other door.  A program that runs with more
+ * privilege than its user (setuid) offers only what it means to; what ran before
+ * execve() has offered another address space, which has ended.
+ *
+ * An export may have several files: its creator's, and those of who opened it by
+ * its id or name.  It lives as long as one of them.  What was accepted from it
+ * lives on: the node of the tree stays, by which it can be revoked.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/ctype.h>
+#include <linux/hashtable.h>
+#include <linux/pid.h>
+#include <linux/poll.h>
+#include <linux/proc_fs.h>
+#include <linux/random.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+
+#include "trace.h"
+#include "xmap.h"
+
+/**
+ * struct xmap_export - An offer
+ * @obj: Accounting, registry and tree; the node is a root
+ * @refs: Its files, and who is about to make one
+ * @pid: Thread group whose memory it is, for reports.  Constant; holds a reference
+ * @range: Addresses.  Constant
+ * @rights: Set of enum xmap_rights.  Constant
+ * @life: Learns of the owner's end
+ * @receiver: Who alone may accept, or NULL for anybody.  Constant; holds a reference
+ * @receiver_uid: Which user alone may accept, or invalid for any.  Constant
+ * @expires: CLOCK_BOOTTIME in ns, or 0.  Constant
+ * @max_accepts: How often it can be accepted, or 0 for any number.  Constant
+ * @accepts: How often it was.  Lock: @lock
+ * @seen: What of @accepts was told.  Lock: @lock
+ * @lock: Innermost
+ * @entry: Entry in xmap_exports if it is published.  Lock: xmap_exports_lock
+ * @id: Random number, or 0 if it was never published.  Constant
+ * @name: Name in @user_ns, or empty.  Constant
+ * @user_ns: Of the creator; @obj.cred keeps it.  Constant
+ * @owner: Of the mode.  Constant
+ * @group: Of the mode.  Constant
+ * @mode: Bits of 0666.  Constant
+ */
+struct xmap_export {
+	struct xmap_object obj;
+	refcount_t refs;
+	struct pid *pid;
+	struct xmap_range range;
+	u32 rights;
+	struct xmap_life life;
+	struct pid *receiver;
+	kuid_t receiver_uid;
+	u64 expires;
+	u32 max_accepts;
+	u32 accepts;
+	u32 seen;
+	spinlock_t lock;
+	struct hlist_node entry;
+	u64 id;
+	char name[XMAP_NAME_SIZE];
+	struct user_namespace *user_ns;
+	kuid_t owner;
+	kgid_t group;
+	u32 mode;
+};
+
+static DEFINE_MUTEX(xmap_exports_lock);
+/* By id. */
+static DEFINE_HASHTABLE(xmap_exports, 8);
+
+/* ---- Names ---- */
+
+/* Printable ASCII, NUL to the end.  Empty is none. */
+static int xmap_name_check(const char *name)
+{
+	size_t len = strnlen(name, XMAP_NAME_SIZE);
+	size_t i;
+
+	if (len == XMAP_NAME_SIZE || memchr_inv(name + len, 0, XMAP_NAME_SIZE - len))
+		return -EINVAL;
+	for (i = 0; i < len; i++) {
+		if (!isascii(name[i]) || !isgraph(name[i]) || name[i] == '/')
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static struct xmap_export *xmap_export_by_name(const struct user_namespace *ns, const char *name)
+{
+	struct xmap_export *export;
+	int i;
+
+	lockdep_assert_held(&xmap_exports_lock);
+	hash_for_each(xmap_exports, i, export, entry) {
+		if (export->user_ns == ns && !strcmp(export->name, name))
+			return export;
+	}
+	return NULL;
+}
+
+static struct xmap_export *xmap_export_by_id(u64 id)
+{
+	struct xmap_export *export;
+
+	lockdep_assert_held(&xmap_exports_lock);
+	hash_for_each_possible(xmap_exports, export, entry, id) {
+		if (export->id == id)
+			return export;
+	}
+	return NULL;
+}
+
+/* Give it an id, and see to it that others can find it. */
+static int xmap_export_publish(struct xmap_export *export)
+{
+	struct xmap_export *other;
+	int rc = 0;
+
+	mutex_lock(&xmap_exports_lock);
+	if (export->name[0]) {
+		other = xmap_export_by_name(export->user_ns, export->name);
+		/* Somebody may still hold what an owner left who has ended. */
+		if (other && xmap_mm_in_use(other->obj.node->mm))
+			rc = -EEXIST;
+		else if (other)
+			hash_del(&other->entry);
+	}
+	if (!rc) {
+		do {
+			export->id = get_random_u64();
+		} while (!export->id || xmap_export_by_id(export->id));
+		hash_add(xmap_exports, &export->entry, export->id);
+	}
+	mutex_unlock(&xmap_exports_lock);
+	return rc;
+}
+
+/* What the mode allows the caller: see the uapi. */
+static u32 xmap_export_allows(const struct xmap_export *export)
+{
+	u32 mode = export->mode;
+	u32 rights = 0;
+
+	if (ns_capable_noaudit(export->user_ns, CAP_DAC_OVERRIDE))
+		return XMAP_RIGHTS_EXPORT;
+	if (uid_eq(export->owner, current_euid()))
+		mode >>= 6;
+	else if (in_egroup_p(export->group))
+		mode >>= 3;
+	if (mode & 4)
+		rights |= XMAP_RIGHT_READ;
+	if (mode & 2)
+		rights |= XMAP_RIGHT_WRITE;
+	return rights;
+}
+
+/* ---- Life ---- */
+
+static void xmap_export_free(struct xmap_export *export)
+{
+	xmap_life_end(&export->life);
+	put_pid(export->receiver);
+	put_pid(export->pid);
+	xmap_node_put(export->obj.node);
+	kfree(export);
+}
+
+static void xmap_export_put(struct xmap_export *export)
+{
+	if (!refcount_dec_and_test(&export->refs))
+		return;
+	mutex_lock(&xmap_exports_lock);
+	if (!hlist_unhashed(&export->entry))
+		hash_del(&export->entry);
+	mutex_unlock(&xmap_exports_lock);
+	xmap_account_uncharge(&export->obj);
+	xmap_export_free(export);
+}
+
+static int xmap_export_release(struct inode *inode, struct file *file)
+{
+	xmap_export_put(file->private_data);
+	return 0;
+}
+
+/* Who alone may accept. */
+static int xmap_export_receiver(struct xmap_export *export,
+				const struct xmap_cmd_export_create *cmd)
+{
+	struct file *pidfd;
+	int rc = 0;
+
+	if (cmd->flags & XMAP_EXPORT_FOR_USER) {
+		export->receiver_uid = make_kuid(current_user_ns(), cmd->receiver_uid);
+		if (!uid_valid(export->receiver_uid))
+			return -EINVAL;
+	}
+	if (!(cmd->flags & XMAP_EXPORT_FOR_PROCESS))
+		return 0;
+	if (cmd->receiver_pid <= 0)
+		return -EINVAL;
+	pidfd = fget(cmd->receiver_fd);
+	if (!pidfd)
+		return -EBADF;
+	rcu_read_lock();
+	export->receiver = get_pid(find_vpid(cmd->receiver_pid));
+	rcu_read_unlock();
+	if (!xmap_pidfd_pid(pidfd))
+		rc = -EBADFD;
+	else if (export->receiver != xmap_pidfd_pid(pidfd) ||
+		 !pid_has_task(export->receiver, PIDTYPE_TGID))
+		rc = -ESRCH;
+	fput(pidfd);
+	return rc;
+}
+
+/* Who may open it. */
+static int xmap_export_mode(struct xmap_export *export, const struct xmap_cmd_export_create *cmd)
+{
+	export->user_ns = export->obj.cred->user_ns;
+	export->owner = current_euid();
+	export->group = current_egid();
+	export->mode = cmd->mode;
+	strscpy(export->name, cmd->name, sizeof(export->name));
+	if (!(cmd->flags & XMAP_EXPORT_PUBLISH) || cmd->gid == (u32)-1)
+		return 0;
+	export->group = make_kgid(current_user_ns(), cmd->gid);
+	if (!gid_valid(export->group))
+		return -EINVAL;
+	if (!in_egroup_p(export->group) && !ns_capable(current_user_ns(), CAP_CHOWN))
+		return -EPERM;
+	return 0;
+}
+
+static int xmap_export_check(const struct xmap_cmd_export_create *cmd)
+{
+	const u32 all = XMAP_EXPORT_PUBLISH | XMAP_EXPORT_FOR_PROCESS | XMAP_EXPORT_FOR_USER;
+	int rc;
+
+	if (cmd->flags & ~all)
+		return -EOPNOTSUPP;
+	rc = xmap_rights_check(cmd->rights, XMAP_RIGHTS_EXPORT);
+	if (rc)
+		return rc;
+	rc = xmap_name_check(cmd->name);
+	if (rc)
+		return rc;
+	if (cmd->mode & ~0666)
+		return -EINVAL;
+	if (!(cmd->flags & XMAP_EXPORT_PUBLISH) && (cmd->mode || cmd->gid || cmd->name[0]))
+		return -EINVAL;
+	if (!(cmd->flags & XMAP_EXPORT_FOR_PROCESS) && (cmd->receiver_fd || cmd->receiver_pid))
+		return -EINVAL;
+	if (!(cmd->flags & XMAP_EXPORT_FOR_USER) && cmd->receiver_uid)
+		return -EINVAL;
+	return 0;
+}
+
+static struct xmap_export *xmap_export_create(const struct xmap_cmd_export_create *cmd,
+					      const struct xmap_range *range)
+{
+	struct xmap_export *export;
+	struct xmap_node *node;
+	int rc;
+
+	export = kzalloc(sizeof(*export), GFP_KERNEL_ACCOUNT);
+	if (!export)
+		return ERR_PTR(-ENOMEM);
+	node = xmap_node_create(current->mm, NULL);
+	if (IS_ERR(node)) {
+		kfree(export);
+		return ERR_CAST(node);
+	}
+	node->consent = true;
+	export->obj.node = node;
+	refcount_set(&export->refs, 1);
+	spin_lock_init(&export->lock);
+	INIT_HLIST_NODE(&export->entry);
+	export->pid = get_pid(task_tgid(current));
+	export->range = *range;
+	export->rights = cmd->rights;
+	export->receiver_uid = INVALID_UID;
+	export->expires = cmd->expires;
+	export->max_accepts = cmd->max_accepts;
+
+	rc = xmap_account_charge(&export->obj, XMAP_LIST_EXPORT);
+	if (rc) {
+		xmap_export_free(export);
+		return ERR_PTR(rc);
+	}
+	/* From here on ->refs owns all. */
+	rc = xmap_export_receiver(export, cmd);
+	if (!rc)
+		rc = xmap_export_mode(export, cmd);
+	if (!rc)
+		rc = xmap_life_watch(&export->life, current->mm, &node->wq);
+	if (!rc && cmd->flags & XMAP_EXPORT_PUBLISH)
+		rc = xmap_export_publish(export);
+	if (rc) {
+		xmap_export_put(export);
+		return ERR_PTR(rc);
+	}
+	return export;
+}
+
+/* A file that may accept with @rights.  On success it owns the caller's reference. */
+static struct file *xmap_export_file(struct xmap_export *export, u32 rights)
+{
+	int flags = O_RDONLY;
+
+	if (rights & XMAP_RIGHT_WRITE)
+		flags = rights & XMAP_RIGHT_READ ? O_RDWR : O_WRONLY;
+	return anon_inode_getfile("[xmap-export]", &xmap_export_fops, export, flags);
+}
+
+/* The rights that come with a file. */
+static u32 xmap_export_rights(const struct file *file)
+{
+	struct xmap_export *export = file->private_data;
+	u32 rights = 0;
+
+	if (file->f_mode & FMODE_READ)
+		rights |= XMAP_RIGHT_READ;
+	if (file->f_mode & FMODE_WRITE)
+		rights |= XMAP_RIGHT_WRITE;
+	return rights & export->rights;
+}
+
+int xmap_ioctl_export_create(struct xmap_ucmd *ucmd)
+{
+	const struct xmap_range whole = { .end = xmap_user_end() };
+	struct xmap_cmd_export_create *cmd = ucmd->cmd;
+	struct xmap_export *export;
+	struct xmap_range range;
+	struct file *file;
+	int fd;
+	int rc;
+
+	rc = xmap_export_check(cmd);
+	if (rc)
+		return rc;
+	rc = xmap_range_from_user(&range, cmd->addr, cmd->length, &whole);
+	if (rc)
+		return rc;
+	if (!xmap_range_contains(&whole, &range))
+		return -EFAULT;
+
+	export = xmap_export_create(cmd, &range);
+	if (IS_ERR(export))
+		return PTR_ERR(export);
+	file = xmap_export_file(export, export->rights);
+	if (IS_ERR(file)) {
+		xmap_export_put(export);
+		return PTR_ERR(file);
+	}
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		rc = fd;
+		goto err_file;
+	}
+	cmd->out_fd = fd;
+	cmd->out_id = export->id;
+	rc = xmap_ucmd_respond(ucmd, sizeof(*cmd));
+	if (rc)
+		goto err_fd;
+	xmap_account_publish(&export->obj);
+	trace_xmap_export(export->rights, &export->range, export->id);
+	fd_install(fd, file);
+	return 0;
+
+err_fd:
+	put_unused_fd(fd);
+err_file:
+	fput(file);
+	return rc;
+}
+
+/* ---- Opening a published one ---- */
+
+static struct xmap_export *xmap_export_find(const struct xmap_cmd_export_open *cmd)
+{
+	struct xmap_export *export;
+
+	mutex_lock(&xmap_exports_lock);
+	if (cmd->id)
+		export = xmap_export_by_id(cmd->id);
+	else
+		export = xmap_export_by_name(current_user_ns(), cmd->name);
+	if (export && !refcount_inc_not_zero(&export->refs))
+		export = NULL;
+	mutex_unlock(&xmap_exports_lock);
+	return export;
+}
+
+static int xmap_export_may_open(const struct xmap_export *export, u32 rights)
+{
+	if (rights & ~(xmap_export_allows(export) & export->rights))
+		return -EACCES;
+	switch (xmap_state(export->obj.node, &export->range)) {
+	case XMAP_TARGET_REVOKED:
+		return -ESTALE;
+	case XMAP_TARGET_DEAD:
+		return -ESRCH;
+	}
+	return 0;
+}
+
+int xmap_ioctl_export_open(struct xmap_ucmd *ucmd)
+{
+	struct xmap_cmd_export_open *cmd = ucmd->cmd;
+	struct xmap_export *export;
+	struct file *file;
+	int fd;
+	int rc;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	rc = xmap_rights_check(cmd->rights, XMAP_RIGHTS_EXPORT);
+	if (rc)
+		return rc;
+	rc = xmap_name_check(cmd->name);
+	if (rc)
+		return rc;
+	if (!cmd->id == !cmd->name[0])
+		return -EINVAL;
+
+	export = xmap_export_find(cmd);
+	if (!export)
+		return -ENOENT;
+	rc = xmap_export_may_open(export, cmd->rights);
+	if (rc)
+		goto err_export;
+	file = xmap_export_file(export, cmd->rights);
+	if (IS_ERR(file)) {
+		rc = PTR_ERR(file);
+		goto err_export;
+	}
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		rc = fd;
+		goto err_file;
+	}
+	cmd->out_fd = fd;
+	rc = xmap_ucmd_respond(ucmd, sizeof(*cmd));
+	if (rc)
+		goto err_fd;
+	fd_install(fd, file);
+	return 0;
+
+err_fd:
+	put_unused_fd(fd);
+err_file:
+	/* It owns our reference. */
+	fput(file);
+	return rc;
+err_export:
+	xmap_export_put(export);
+	return rc;
+}
+
+/* ---- Accepting ---- */
+
+/* Count one acceptance, if there is one left. */
+static int xmap_export_take(struct xmap_export *export)
+{
+	int rc = 0;
+
+	spin_lock(&export->lock);
+	if (export->max_accepts && export->accepts >= export->max_accepts)
+		rc = -EDQUOT;
+	else
+		export->accepts++;
+	spin_unlock(&export->lock);
+	return rc;
+}
+
+static void xmap_export_untake(struct xmap_export *export)
+{
+	spin_lock(&export->lock);
+	export->accepts--;
+	spin_unlock(&export->lock);
+}
+
+static int xmap_export_may_accept(const struct file *file, const struct xmap_range *range,
+				  u32 rights)
+{
+	const struct xmap_export *export = file->private_data;
+
+	if (rights & ~xmap_export_rights(file) || !xmap_range_contains(&export->range, range))
+		return -EACCES;
+	if (export->receiver && export->receiver != task_tgid(current))
+		return -EACCES;
+	if (uid_valid(export->receiver_uid) && !uid_eq(export->receiver_uid, current_euid()))
+		return -EACCES;
+	if (xmap_node_revoked(export->obj.node, range))
+		return -ESTALE;
+	if (export->expires && ktime_get_boottime_ns() >= export->expires)
+		return -ESTALE;
+	return 0;
+}
+
+int xmap_ioctl_export_accept(struct xmap_ucmd *ucmd)
+{
+	struct xmap_export *export = ucmd->file->private_data;
+	struct xmap_cmd_export_accept *cmd = ucmd->cmd;
+	struct xmap_grant grant = {
+		.mm = export->obj.node->mm,
+		.pid = export->pid,
+		.rights = export->rights,
+	};
+	struct xmap_range range;
+	struct file *file;
+	int rc;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	rc = xmap_rights_check(cmd->rights, XMAP_RIGHTS_EXPORT);
+	if (rc)
+		return rc;
+	rc = xmap_range_from_user(&range, cmd->addr, cmd->length, &export->range);
+	if (rc)
+		return rc;
+	rc = xmap_export_may_accept(ucmd->file, &range, cmd->rights);
+	if (rc)
+		return rc;
+
+	if (!xmap_mm_get(grant.mm))
+		return -ESRCH;
+	rc = xmap_export_take(export);
+	if (rc)
+		goto out_mm;
+	file = xmap_target_create(&grant, &range, cmd->rights, &export->obj);
+	rc = PTR_ERR_OR_ZERO(file);
+	if (!rc)
+		rc = xmap_target_install(ucmd, file, &cmd->out_fd, sizeof(*cmd));
+	if (rc)
+		xmap_export_untake(export);
+	else
+		wake_up_all(&export->obj.node->wq);
+out_mm:
+	mmput(grant.mm);
+	return rc;
+}
+
+/* ---- The rest of its file ---- */
+
+int xmap_ioctl_export_info(struct xmap_ucmd *ucmd)
+{
+	struct xmap_export *export = ucmd->file->private_data;
+	struct xmap_cmd_export_info *cmd = ucmd->cmd;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+
+	cmd->out_rights = xmap_export_rights(ucmd->file);
+	cmd->out_state = xmap_state(export->obj.node, &export->range);
+	cmd->out_pid = xmap_pid_nr(export->pid, task_active_pid_ns(current));
+	cmd->out_max_accepts = export->max_accepts;
+	cmd->out_targets = xmap_node_children(export->obj.node);
+	cmd->out_addr = export->range.start;
+	cmd->out_length = xmap_range_length(&export->range);
+	cmd->out_expires = export->expires;
+	cmd->out_id = export->id;
+	spin_lock(&export->lock);
+	cmd->out_accepts = export->accepts;
+	export->seen = export->accepts;
+	spin_unlock(&export->lock);
+	return xmap_ucmd_respond(ucmd, sizeof(*cmd));
+}
+
+static long xmap_export_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return xmap_ioctl_dispatch(file, cmd, arg, xmap_export_ops, xmap_export_nr_ops);
+}
+
+static __poll_t xmap_export_poll(struct file *file, struct poll_table_struct *wait)
+{
+	struct xmap_export *export = file->private_data;
+	__poll_t mask = 0;
+
+	poll_wait(file, &export->obj.node->wq, wait);
+	if (READ_ONCE(export->accepts) != READ_ONCE(export->seen))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (READ_ONCE(export->life.dead) || xmap_node_revoked(export->obj.node, &export->range))
+		mask |= EPOLLHUP;
+	return mask;
+}
+
+static void xmap_export_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct pid_namespace *ns = proc_pid_ns(file_inode(m->file)->i_sb);
+	struct xmap_export *export = file->private_data;
+	u32 rights = xmap_export_rights(file);
+
+	seq_printf(m, "xmap-export-pid:\t%d\n", xmap_pid_nr(export->pid, ns));
+	seq_printf(m, "xmap-range:\t%llx-%llx\n", export->range.start, export->range.end);
+	seq_printf(m, "xmap-rights:\t%c%c-\n", rights & XMAP_RIGHT_READ ? 'r' : '-',
+		   rights & XMAP_RIGHT_WRITE ? 'w' : '-');
+	seq_printf(m, "xmap-accepts:\t%u\n", READ_ONCE(export->accepts));
+	if (export->id)
+		seq_printf(m, "xmap-id:\t%016llx\n", export->id);
+	if (export->name[0])
+		seq_printf(m, "xmap-name:\t%s\n", export->name);
+	seq_printf(m, "xmap-state:\t%s\n",
+		   xmap_state_name(xmap_state(export->obj.node, &export->range)));
+}
+
+void xmap_export_describe(struct xmap_object *obj, struct xmap_list_entry *entry)
+{
+	struct xmap_export *export = container_of(obj, struct xmap_export, obj);
+
+	entry->rights = export->rights;
+	entry->target_pid = xmap_pid_nr(export->pid, task_active_pid_ns(current));
+	entry->state = xmap_state(obj->node, &export->range);
+	entry->addr = export->range.start;
+	entry->length = xmap_range_length(&export->range);
+	entry->count = READ_ONCE(export->accepts);
+}
+
+const struct file_operations xmap_export_fops = {
+	.owner = THIS_MODULE,
+	.release = xmap_export_release,
+	.poll = xmap_export_poll,
+	.unlocked_ioctl = xmap_export_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.show_fdinfo = xmap_export_show_fdinfo,
+	.llseek = noop_llseek,
+};

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Learning of the end of an address space, and what state things are in. */
+#include <linux/mm.h>
+
+#include "xmap.h"
+
+/*
+ * Called for every change to the page at address 0, which next to nobody has,
+ * and once for the end of the address space.  No lock: pollers read one flag.
+ */
+static bool xmap_life_invalidate(struct mmu_interval_notifier *mni,
+				 const struct mmu_notifier_range *range, unsigned long cur_seq)
+{
+	struct xmap_life *life = container_of(mni, struct xmap_life, mni);
+
+	mmu_interval_set_seq(mni, cur_seq);
+	if (range->event == MMU_NOTIFY_RELEASE) {
+		WRITE_ONCE(life->dead, true);
+		wake_up_all(life->wq);
+	}
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops xmap_life_ops = {
+	.invalidate = xmap_life_invalidate,
+};
+
+/**
+ * xmap_life_watch - Begin to watch an address space
+ * @life: Zeroed
+ * @mm: The address space; the caller holds mm_users
+ * @wq: Whom to wake at its end
+ *
+ * The first interval notifier of an mm takes all its locks, which needs its
+ * mmap_lock.  That is done here, killably, so that it need not be done under
+ * another mm's mmap_lock when a window is made.
+ *
+ * Return: 0, -EINTR, -ERESTARTSYS or -ENOMEM.
+ */
+int xmap_life_watch(struct xmap_life *life, struct mm_struct *mm, wait_queue_head_t *wq)
+{
+	int rc;
+
+	life->wq = wq;
+	if (mmap_write_lock_killable(mm))
+		return -EINTR;
+	rc = mmu_interval_notifier_insert_locked(&life->mni, mm, 0, PAGE_SIZE, &xmap_life_ops);
+	mmap_write_unlock(mm);
+	/* Taking all locks gives way to any signal. */
+	if (rc)
+		return rc == -EINTR ? -ERESTARTSYS : rc;
+	/*
+	 * While a change of the mm is under way, the notifier only waits in a queue
+	 * and would miss the end.  Wait until it is in the tree.
+	 */
+	mmu_interval_read_begin(&life->mni);
+	return 0;
+}
+
+/* Also after a failed xmap_life_watch(). */
+void xmap_life_end(struct xmap_life *life)
+{
+	if (life->mni.mm)
+		mmu_interval_notifier_remove(&life->mni);
+}
+
+/* enum xmap_target_state of @range of a node. */
+u32 xmap_state(const struct xmap_node *node, const struct xmap_range *range)
+{
+	if (xmap_node_revoked(node, range))
+		return XMAP_TARGET_REVOKED;
+	return xmap_mm_in_use(node->mm) ? XMAP_TARGET_ALIVE : XMAP_TARGET_DEAD;
+}
+
+const char *xmap_state_name(u32 state)
+{
+	switch (state) {
+	case XMAP_TARGET_ALIVE:
+		return "alive";
+	case XMAP_TARGET_DEAD:
+		return "dead";
+	default:
+		return "revoked";
+	}
+}
