@@ -69,6 +69,7 @@ int xmap_opts_copy(void *known, size_t known_size, const void *opts);
 
 /* target.c */
 int xmap_target_opts_get(const struct xmap_target_opts *opts, struct xmap_target_opts *known);
+int xmap_target_make(int fd, uint32_t rights, struct xmap_target **ret);
 int xmap_pidfd_pid(int pidfd);
 int xmap_derive_fd(int fd, uint32_t rights, uint64_t addr, uint64_t length);
 

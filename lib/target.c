@@ -76,6 +76,19 @@ static int xmap_target_set(struct xmap_target *target, int fd, uint32_t rights)
 	return 0;
 }
 
+/* A handle for a new target of the module, which is closed if there is none. */
+int xmap_target_make(int fd, uint32_t rights, struct xmap_target **ret)
+{
+	struct xmap_target *target = xmap_target_alloc();
+
+	if (!target) {
+		close(fd);
+		return -ENOMEM;
+	}
+	*ret = target;
+	return xmap_target_set(target, fd, rights);
+}
+
 /* Ask the module for a target.  @pid is 0 if @fd is an open /proc/PID/mem. */
 static int xmap_target_open_module(struct xmap_dev *dev, int fd, int pid,
 				   const struct xmap_target_opts *opts, struct xmap_target *target)

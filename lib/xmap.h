@@ -25,6 +25,7 @@ extern "C" {
 #define XMAP_API __attribute__((visibility("default")))
 
 struct xmap_dev;
+struct xmap_export;
 struct xmap_target;
 struct xmap_maps;
 
@@ -225,6 +226,163 @@ XMAP_API int xmap_target_fd(const struct xmap_target *target);
  * Return: 0 or -errno.
  */
 XMAP_API int xmap_target_info(struct xmap_target *target, struct xmap_cmd_target_info *ret);
+
+/* ---- Exports: xmap_export_create(3) ---- */
+
+/**
+ * struct xmap_export_opts - Options of xmap_export_create()
+ * @sz: sizeof(struct xmap_export_opts)
+ * @flags: Set of enum xmap_export_create_flags
+ * @rights: XMAP_RIGHT_READ, XMAP_RIGHT_WRITE or both; 0 for XMAP_RIGHT_READ
+ * @name: With XMAP_EXPORT_PUBLISH: a name of at most XMAP_NAME_SIZE - 1 printable
+ *	characters without slash, or NULL
+ * @mode: With XMAP_EXPORT_PUBLISH: who may open it, bits of 0666
+ * @gid: With XMAP_EXPORT_PUBLISH: group of @mode; 0 for the effective one
+ * @receiver_pidfd: With XMAP_EXPORT_FOR_PROCESS: who alone may accept; stays the
+ *	caller's
+ * @receiver_uid: With XMAP_EXPORT_FOR_USER: which user alone may accept
+ * @max_accepts: How often it can be accepted; 0 for any number
+ * @__reserved: Must be 0
+ * @expires: When the offer ends, CLOCK_BOOTTIME in nanoseconds; 0 for never
+ */
+struct xmap_export_opts {
+	size_t sz;
+	uint32_t flags;
+	uint32_t rights;
+	const char *name;
+	uint32_t mode;
+	uint32_t gid;
+	int receiver_pidfd;
+	uint32_t receiver_uid;
+	uint32_t max_accepts;
+	uint32_t __reserved;
+	uint64_t expires;
+};
+
+/**
+ * xmap_export_create - Offer memory of this process to others
+ * @dev: The library handle
+ * @addr: First address
+ * @length: Bytes; 0 (with @addr NULL) for all there is and will be
+ * @opts: Options, or NULL to let whoever gets the descriptor read
+ * @ret: Out: the export; end it with xmap_export_close()
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_export_create(struct xmap_dev *dev, const void *addr, size_t length,
+				const struct xmap_export_opts *opts, struct xmap_export **ret);
+
+/**
+ * xmap_export_open - Open a published export by its name
+ * @dev: The library handle
+ * @name: Its name, as published in this user namespace
+ * @rights: What it is to be accepted with at most; 0 for XMAP_RIGHT_READ
+ * @ret: Out: the export; end it with xmap_export_close()
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_export_open(struct xmap_dev *dev, const char *name, uint32_t rights,
+			      struct xmap_export **ret);
+
+/**
+ * xmap_export_open_id - Open a published export by its number
+ * @dev: The library handle
+ * @id: out_id of struct xmap_cmd_export_info
+ * @rights: What it is to be accepted with at most; 0 for XMAP_RIGHT_READ
+ * @ret: Out: the export; end it with xmap_export_close()
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_export_open_id(struct xmap_dev *dev, uint64_t id, uint32_t rights,
+				 struct xmap_export **ret);
+
+/**
+ * xmap_export_from_fd - Make a handle of an export's descriptor
+ * @dev: The library handle
+ * @fd: The descriptor, for instance one received by SCM_RIGHTS; the handle's on
+ *	success, still the caller's on failure
+ * @ret: Out: the export; end it with xmap_export_close()
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_export_from_fd(struct xmap_dev *dev, int fd, struct xmap_export **ret);
+
+/**
+ * xmap_export_accept - Take what is offered
+ * @export: The export, which may be closed afterwards
+ * @opts: Options, or NULL to read all that is offered
+ * @ret: Out: the target; end it with xmap_target_close()
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_export_accept(struct xmap_export *export, const struct xmap_target_opts *opts,
+				struct xmap_target **ret);
+
+/**
+ * xmap_export_info - What is offered, and how often it was accepted
+ * @export: The export
+ * @ret: Out: the answer
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_export_info(struct xmap_export *export, struct xmap_cmd_export_info *ret);
+
+/**
+ * xmap_export_fd - The export's descriptor, for poll(2) and SCM_RIGHTS
+ * @export: The export, whose descriptor it stays
+ *
+ * Return: the descriptor.
+ */
+XMAP_API int xmap_export_fd(const struct xmap_export *export);
+
+/**
+ * xmap_export_close - End an export handle
+ * @export: The handle, or NULL.  What was accepted lives on
+ */
+XMAP_API void xmap_export_close(struct xmap_export *export);
+
+/**
+ * xmap_export_revoke - Take memory back from all who have accepted
+ * @export: An export of this process
+ * @addr: First address
+ * @length: Bytes; 0 (with @addr 0) for everything
+ *
+ * When this returns nobody reaches it any more by what was accepted.
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_export_revoke(struct xmap_export *export, uint64_t addr, uint64_t length);
+
+/**
+ * xmap_target_revoke - Take a target back, and all that was derived from it
+ * @target: A target that this process has made, or on memory that it exports
+ * @addr: First address
+ * @length: Bytes; 0 (with @addr 0) for everything
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_target_revoke(struct xmap_target *target, uint64_t addr, uint64_t length);
+
+/**
+ * xmap_revoke - Take back by number
+ * @dev: The library handle
+ * @serial: Number of an export or a target, as xmap_list() shows it
+ * @addr: First address
+ * @length: Bytes; 0 (with @addr 0) for everything
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_revoke(struct xmap_dev *dev, uint64_t serial, uint64_t addr, uint64_t length);
+
+/**
+ * xmap_self_deny - Refuse to be looked at by others
+ * @dev: The library handle
+ * @flags: Set of enum xmap_deny_flags; 0 to ask
+ *
+ * Return: what holds now, a set of enum xmap_deny_flags; or -errno, -EOPNOTSUPP
+ * without the module.
+ */
+XMAP_API int xmap_self_deny(struct xmap_dev *dev, uint32_t flags);
 
 /* ---- Copies: xmap_read(3) ---- */
 

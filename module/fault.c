@@ -370,13 +370,12 @@ vm_fault_t xmap_window_vm_pfn_mkwrite(struct vm_fault *vmf)
 static int xmap_window_access_page(struct xmap_window *win, u64 remote, void *buf, int len,
 				   bool write)
 {
-	struct rw_semaphore *copying = &win->obj.node->root->copying;
 	struct mm_struct *source = win->target->mm;
 	struct page *page;
 	int done = 0;
 	void *at;
 
-	if (!down_read_trylock(copying))
+	if (xmap_copying_begin(win->obj.node, false))
 		return 0;
 	if (!xmap_window_usable(win, remote & PAGE_MASK, 1))
 		goto out_copying;
@@ -404,7 +403,7 @@ out_page:
 out_unlock:
 	mmap_read_unlock(source);
 out_copying:
-	up_read(copying);
+	xmap_copying_end(win->obj.node);
 	return done;
 }
 

@@ -154,6 +154,7 @@ struct xmap_node *xmap_node_create(struct mm_struct *mm, struct xmap_node *paren
 	init_waitqueue_head(&node->wq);
 	mutex_init(&node->lock);
 	init_rwsem(&node->copying);
+	mutex_init(&node->drain);
 	node->root = node;
 	if (!parent) {
 		INIT_LIST_HEAD(&node->sibling);
@@ -280,6 +281,51 @@ static struct xmap_node *xmap_node_next(struct xmap_node *node, struct xmap_node
 	return NULL;
 }
 
+/* ---- Copies under way ---- */
+
+/*
+ * Begin to move bytes, after which it is asked whether one may.  Returns 0;
+ * -EAGAIN if the caller may not wait, or -EINTR if he is being killed.
+ */
+int xmap_copying_begin(struct xmap_node *node, bool may_wait)
+{
+	struct xmap_node *root = node->root;
+
+	if (!may_wait)
+		return !READ_ONCE(root->draining) && down_read_trylock(&root->copying) ? 0 : -EAGAIN;
+	/*
+	 * With PREEMPT_RT readers that never leave all at once keep a writer waiting
+	 * for ever.  So who comes now waits for him.
+	 */
+	if (READ_ONCE(root->draining)) {
+		if (mutex_lock_killable(&root->drain))
+			return -EINTR;
+		mutex_unlock(&root->drain);
+	}
+	return down_read_killable(&root->copying);
+}
+
+void xmap_copying_end(struct xmap_node *node)
+{
+	up_read(&node->root->copying);
+}
+
+/* Wait until everybody has left who may have asked before now. */
+static int xmap_copying_drain(struct xmap_node *root)
+{
+	int rc;
+
+	if (mutex_lock_killable(&root->drain))
+		return -EINTR;
+	WRITE_ONCE(root->draining, true);
+	rc = down_write_killable(&root->copying);
+	if (!rc)
+		up_write(&root->copying);
+	WRITE_ONCE(root->draining, false);
+	mutex_unlock(&root->drain);
+	return rc;
+}
+
 /**
  * xmap_node_revoke - Take a range back from a node and all below it
  * @node: The node; the caller has a reference
@@ -318,9 +364,5 @@ int xmap_node_revoke(struct xmap_node *node, const struct xmap_range *range)
 	mutex_unlock(&root->lock);
 	trace_xmap_revoke(node, range, windows);
 
-	/* Those who asked before copy no more when this is had. */
-	if (down_write_killable(&root->copying))
-		return -EINTR;
-	up_write(&root->copying);
-	return 0;
+	return xmap_copying_drain(root);
 }

@@ -6,16 +6,19 @@
 #include "xmap.h"
 
 /*
- * Who made it may take it back, from everybody that he gave it to; whoever offers
- * his memory may take it back however it was passed on; and so may those who
- * answer for the machine, or for the container.  What was opened by privilege
- * the owner of the memory cannot take back: XMAP_DENY is for that.
+ * Who made it may take it back, from everybody that he gave it to.  Whoever offers
+ * his memory may take it back however it was passed on, and so may those who
+ * answer for the container that he runs in.  What was opened by privilege
+ * neither can take back, or a container could stop a debugger of the machine:
+ * XMAP_DENY is for that, and those who answer for who opened it.
  */
 static bool xmap_revoke_allowed(const struct xmap_object *obj)
 {
-	return obj->holder == task_tgid(current) ||
-	       (obj->node->root->consent && obj->node->mm == current->mm) ||
-	       ns_capable(obj->node->mm->user_ns, CAP_SYS_ADMIN);
+	if (obj->holder == task_tgid(current))
+		return true;
+	if (!obj->node->root->consent)
+		return ns_capable(obj->cred->user_ns, CAP_SYS_ADMIN);
+	return obj->node->mm == current->mm || ns_capable(obj->node->mm->user_ns, CAP_SYS_ADMIN);
 }
 
 static int xmap_revoke_range(const struct xmap_cmd_revoke *cmd, struct xmap_range *range)

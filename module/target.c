@@ -143,17 +143,16 @@ int xmap_target_install(struct xmap_ucmd *ucmd, struct file *file, s32 *out_fd, 
 		rc = fd;
 		goto err_file;
 	}
+	xmap_account_publish(&target->obj);
+	/* XMAP_DENY refuses first, then looks who is there: one of us sees the other. */
+	rc = -EACCES;
+	if (xmap_target_denied(target))
+		goto err_fd;
 	*out_fd = fd;
 	rc = xmap_ucmd_respond(ucmd, size);
 	if (rc)
 		goto err_fd;
 
-	xmap_account_publish(&target->obj);
-	/* XMAP_DENY refuses first, then looks who is there: one of us sees the other. */
-	if (xmap_target_denied(target)) {
-		rc = -EACCES;
-		goto err_fd;
-	}
 	trace_xmap_open(target);
 	fd_install(fd, file);
 	return 0;

@@ -121,22 +121,6 @@ static bool xmap_fault_in(struct iov_iter *iter, size_t len, unsigned int flags)
 	return fault_in_iov_iter_writeable(iter, len) < len;
 }
 
-/* Begin to move bytes: see above.  False if the caller does not want to wait. */
-static bool xmap_copying_begin(struct xmap_target *target, unsigned int flags)
-{
-	struct rw_semaphore *copying = &target->obj.node->root->copying;
-
-	if (flags & XMAP_COPY_NOWAIT)
-		return down_read_trylock(copying);
-	down_read(copying);
-	return true;
-}
-
-static void xmap_copying_end(struct xmap_target *target)
-{
-	up_read(&target->obj.node->root->copying);
-}
-
 /*
  * Copy @len bytes at @addr, whose pages are pinned.  Returns how much, never 0,
  * or -errno.
@@ -144,22 +128,25 @@ static void xmap_copying_end(struct xmap_target *target)
 static ssize_t xmap_copy_pinned(struct xmap_target *target, u64 addr, size_t len,
 				struct page **pages, struct iov_iter *iter, unsigned int flags)
 {
+	struct xmap_node *node = target->obj.node;
 	size_t done = 0, now, usable;
 	u64 at;
+	int rc;
 
 	while (done < len) {
 		at = offset_in_page(addr) + done;
 		now = 0;
-		if (!xmap_copying_begin(target, flags))
-			return done ?: -EAGAIN;
-		usable = xmap_node_usable(target->obj.node, addr + done, addr + len) - addr - done;
+		rc = xmap_copying_begin(node, !(flags & XMAP_COPY_NOWAIT));
+		if (rc)
+			return done ?: rc;
+		usable = xmap_node_usable(node, addr + done, addr + len) - addr - done;
 		if (usable) {
 			pagefault_disable();
 			now = xmap_copy_pages(pages + (at >> PAGE_SHIFT), offset_in_page(at),
 					      usable, iter, flags);
 			pagefault_enable();
 		}
-		xmap_copying_end(target);
+		xmap_copying_end(node);
 		done += now;
 		if (!usable)
 			return done ?: -ESTALE;
@@ -194,18 +181,21 @@ static bool xmap_copy_may_force(struct mm_struct *mm, u64 addr)
  */
 static ssize_t xmap_force(struct xmap_target *target, u64 addr, size_t len, struct iov_iter *iter)
 {
+	struct xmap_node *node = target->obj.node;
 	loff_t pos = addr;
 	ssize_t rc;
 
 	do {
-		xmap_copying_begin(target, 0);
+		rc = xmap_copying_begin(node, true);
+		if (rc)
+			return rc;
 		rc = -ESTALE;
-		if (xmap_node_usable(target->obj.node, addr, addr + len) == addr + len) {
+		if (xmap_node_usable(node, addr, addr + len) == addr + len) {
 			pagefault_disable();
 			rc = target->mem->f_op->write(target->mem, xmap_iter_addr(iter), len, &pos);
 			pagefault_enable();
 		}
-		xmap_copying_end(target);
+		xmap_copying_end(node);
 	} while (rc == -EFAULT && xmap_fault_in(iter, len, XMAP_COPY_WRITE));
 	return rc;
 }

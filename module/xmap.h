@@ -5,6 +5,7 @@
  * Lock order, outermost first ("A" is the address space that holds a window,
  * "S" the one it shows):
  *
+ *	xmap_node.drain (of the root)
  *	xmap_node.copying (of the root)
  *	  any mmap_lock; but under A's it is only tried for
  *	A's mmap_lock
@@ -64,6 +65,8 @@ struct xmap_window;
  * @wq: Pollers
  * @lock: Of the root: guards the tree
  * @copying: Of the root: held for reading while bytes are copied
+ * @drain: Of the root: held by who waits for copies to end
+ * @draining: Of the root: somebody does, so who comes waits for him
  *
  * node.c opens with how it works.
  */
@@ -83,6 +86,9 @@ struct xmap_node {
 	struct mutex lock;
 	/* Outside of any mmap_lock. */
 	struct rw_semaphore copying;
+	/* Outside of @copying. */
+	struct mutex drain;
+	bool draining;
 };
 
 /**
@@ -208,6 +214,8 @@ u32 xmap_node_children(struct xmap_node *node);
 int xmap_node_add_window(struct xmap_node *node, struct xmap_window *win);
 void xmap_node_remove_window(struct xmap_node *node, struct xmap_window *win);
 int xmap_node_revoke(struct xmap_node *node, const struct xmap_range *range);
+int xmap_copying_begin(struct xmap_node *node, bool may_wait);
+void xmap_copying_end(struct xmap_node *node);
 
 /* life.c */
 int xmap_life_watch(struct xmap_life *life, struct mm_struct *mm, wait_queue_head_t *wq);

@@ -695,9 +695,10 @@ struct xmap_cmd_export_info {
  * transferred, but not be seen in a window.  It cannot be undone; the owner can
  * make another export.
  *
- * Allowed to the process that made the object; for what comes from an export, to
- * the process whose memory it is; and to CAP_SYS_ADMIN in the user namespace of
- * that memory.
+ * Allowed to the process that made the object.  For what comes from an export,
+ * also to the process whose memory it is, and to CAP_SYS_ADMIN in the user
+ * namespace of that memory; for what was opened by privilege, to CAP_SYS_ADMIN
+ * in the user namespace of who holds it.
  *
  * Errors besides the general ones: EPERM, ENOENT (no such @serial), EDQUOT (too
  * many pieces: revoke all of it), EINTR (a signal that kills; it is revoked, but
