@@ -168,12 +168,11 @@ void xmap_account_usage(u32 *targets, u32 *windows, u32 *exports)
 }
 
 /*
- * The first object that passes @test.  Returns its node, with a reference, or
- * NULL.  @test must not sleep for long, and take no lock but what may be taken
- * under a registry of files.
+ * The first object, in order of serial numbers, that passes @test.  Returns its
+ * node, with a reference, or NULL.  @test must be quick: everybody waits.
  */
-struct xmap_node *xmap_account_find(bool (*test)(const struct xmap_object *obj, const void *data),
-				    const void *data)
+struct xmap_node *xmap_account_find(bool (*test)(const struct xmap_object *obj, void *data),
+				    void *data)
 {
 	struct xmap_node *node = NULL;
 	struct xmap_object *obj;
@@ -189,10 +188,11 @@ struct xmap_node *xmap_account_find(bool (*test)(const struct xmap_object *obj, 
 	return node;
 }
 
-/* Everybody sees who looks at him. */
-static bool xmap_object_visible(const struct xmap_object *obj)
+/* Everybody sees who looks at him, and what became of what he has given away. */
+bool xmap_object_visible(const struct xmap_object *obj)
 {
 	return uid_eq(obj->user->uid, current_euid()) || obj->node->mm == current->mm ||
+	       xmap_node_made_by(obj->node, task_tgid(current)) ||
 	       ns_capable_noaudit(obj->cred->user_ns, CAP_SYS_PTRACE);
 }
 

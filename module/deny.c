@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "xmap.h"
 
@@ -34,8 +35,8 @@ struct xmap_denial {
 
 static DEFINE_HASHTABLE(xmap_denials, 6);
 static DEFINE_SPINLOCK(xmap_denials_lock);
-/* One at a time: two threads of a process must not add two. */
-static DEFINE_MUTEX(xmap_deny_lock);
+/* Those that have not been freed. */
+static atomic_t xmap_nr_denials;
 
 static struct xmap_denial *xmap_denial_find(const struct mm_struct *mm)
 {
@@ -80,12 +81,15 @@ static struct mmu_notifier *xmap_denial_alloc(struct mm_struct *mm)
 	if (!denial)
 		return ERR_PTR(-ENOMEM);
 	denial->mm = mm;
+	atomic_inc(&xmap_nr_denials);
 	return &denial->mn;
 }
 
 static void xmap_denial_free(struct mmu_notifier *mn)
 {
 	kfree(container_of(mn, struct xmap_denial, mn));
+	if (atomic_dec_and_test(&xmap_nr_denials))
+		wake_up_var(&xmap_nr_denials);
 }
 
 /* The address space ends. */
@@ -103,28 +107,30 @@ static const struct mmu_notifier_ops xmap_denial_ops = {
 	.release = xmap_denial_release,
 };
 
+/* Two threads may do this at a time: they get the same denial, and each a reference. */
 static int xmap_deny_set(bool final)
 {
 	struct xmap_denial *denial;
 	struct mmu_notifier *mn;
+	bool there;
 
-	lockdep_assert_held(&xmap_deny_lock);
-	spin_lock(&xmap_denials_lock);
-	denial = xmap_denial_find(current->mm);
-	if (denial)
-		denial->final |= final;
-	spin_unlock(&xmap_denials_lock);
-	if (denial)
-		return 0;
-
-	mn = mmu_notifier_get(&xmap_denial_ops, current->mm);
+	if (mmap_write_lock_killable(current->mm))
+		return -EINTR;
+	mn = mmu_notifier_get_locked(&xmap_denial_ops, current->mm);
+	mmap_write_unlock(current->mm);
 	if (IS_ERR(mn))
 		return mn == ERR_PTR(-EINTR) ? -ERESTARTSYS : PTR_ERR(mn);
 	denial = container_of(mn, struct xmap_denial, mn);
-	denial->final = final;
+
 	spin_lock(&xmap_denials_lock);
-	hash_add(xmap_denials, &denial->entry, (unsigned long)denial->mm);
+	there = !hlist_unhashed(&denial->entry);
+	if (!there)
+		hash_add(xmap_denials, &denial->entry, (unsigned long)denial->mm);
+	denial->final |= final;
 	spin_unlock(&xmap_denials_lock);
+	/* The table has one reference, whoever brought it. */
+	if (there)
+		mmu_notifier_put(mn);
 	return 0;
 }
 
@@ -133,7 +139,6 @@ static int xmap_deny_clear(void)
 	struct xmap_denial *denial;
 	int rc = 0;
 
-	lockdep_assert_held(&xmap_deny_lock);
 	spin_lock(&xmap_denials_lock);
 	denial = xmap_denial_find(current->mm);
 	if (denial && denial->final)
@@ -146,26 +151,31 @@ static int xmap_deny_clear(void)
 	return rc;
 }
 
-/* A target on the caller that he now refuses, and that has not been revoked yet. */
-static bool xmap_deny_test(const struct xmap_object *obj, const void *data)
+/*
+ * A target on the caller that he now refuses, after the one with the number
+ * @data.  Who comes later than this search asks xmap_denied().
+ */
+static bool xmap_deny_test(const struct xmap_object *obj, void *data)
 {
-	const struct xmap_range whole = { .end = xmap_user_end() };
-	const struct xmap_target *target;
+	u64 *after = data;
 
-	if (obj->kind != XMAP_LIST_TARGET || obj->node->mm != current->mm ||
-	    obj->holder == task_tgid(current) || obj->node->root->consent)
+	if (obj->serial <= *after || obj->kind != XMAP_LIST_TARGET ||
+	    obj->node->mm != current->mm || obj->node->root->consent ||
+	    obj->node->root->maker == task_tgid(current) ||
+	    container_of(obj, struct xmap_target, obj)->exempt)
 		return false;
-	target = container_of(obj, struct xmap_target, obj);
-	return !target->exempt && !xmap_node_revoked(obj->node, &whole);
+	*after = obj->serial;
+	return true;
 }
 
 static int xmap_deny_revoke(void)
 {
 	const struct xmap_range whole = { .end = xmap_user_end() };
 	struct xmap_node *node;
+	u64 after = 0;
 	int rc = 0;
 
-	while (!rc && (node = xmap_account_find(xmap_deny_test, NULL))) {
+	while (!rc && (node = xmap_account_find(xmap_deny_test, &after))) {
 		rc = xmap_node_revoke(node, &whole);
 		xmap_node_put(node);
 	}
@@ -185,19 +195,15 @@ int xmap_ioctl_deny(struct xmap_ucmd *ucmd)
 	if (cmd->flags == XMAP_DENY_FINAL)
 		return -EINVAL;
 
-	if (cmd->flags) {
-		if (mutex_lock_killable(&xmap_deny_lock))
-			return -EINTR;
-		if (cmd->flags & XMAP_DENY_SET)
-			rc = xmap_deny_set(cmd->flags & XMAP_DENY_FINAL);
-		else
-			rc = xmap_deny_clear();
-		mutex_unlock(&xmap_deny_lock);
-		if (!rc && cmd->flags & XMAP_DENY_SET)
+	if (cmd->flags & XMAP_DENY_SET) {
+		rc = xmap_deny_set(cmd->flags & XMAP_DENY_FINAL);
+		if (!rc)
 			rc = xmap_deny_revoke();
-		if (rc)
-			return rc;
+	} else if (cmd->flags) {
+		rc = xmap_deny_clear();
 	}
+	if (rc)
+		return rc;
 
 	cmd->out_flags = 0;
 	spin_lock(&xmap_denials_lock);
@@ -232,5 +238,12 @@ void xmap_deny_exit(void)
 
 	while ((denial = xmap_denial_pop()))
 		mmu_notifier_put(&denial->mn);
+	/*
+	 * No ->release runs when this is over.  It does not wait for what frees the
+	 * denials on other processors: they do it in a callback, with bottom halves
+	 * disabled, whose last instructions are waited for as well.
+	 */
 	mmu_notifier_synchronize();
+	wait_var_event(&xmap_nr_denials, !atomic_read(&xmap_nr_denials));
+	synchronize_rcu();
 }

@@ -13,9 +13,12 @@
  * privilege than its user (setuid) offers only what it means to; what ran before
  * execve() has offered another address space, which has ended.
  *
- * An export may have several files: its creator's, and those of who opened it by
- * its id or name.  It lives as long as one of them.  What was accepted from it
- * lives on: the node of the tree stays, by which it can be revoked.
+ * An export may have several files: its maker's, which is the offer, and those of
+ * who opened it by its id or name, which are good for accepting as long as the
+ * offer stands.  When the maker's is closed the offer ends, and with it the name,
+ * the entry in the registry and the charge; the rest of the structure stays for
+ * the others.  What was accepted lives on: the node of the tree stays, by which
+ * it can be revoked.
  */
 #include <linux/anon_inodes.h>
 #include <linux/capability.h>
@@ -37,21 +40,23 @@
  * struct xmap_export - An offer
  * @obj: Accounting, registry and tree; the node is a root
  * @refs: Its files, and who is about to make one
+ * @maker: The maker's file, to be compared only.  Constant once it is there
+ * @closed: The offer has ended.  Set once
  * @pid: Thread group whose memory it is, for reports.  Constant; holds a reference
  * @range: Addresses.  Constant
  * @rights: Set of enum xmap_rights.  Constant
- * @life: Learns of the owner's end
  * @receiver: Who alone may accept, or NULL for anybody.  Constant; holds a reference
  * @receiver_uid: Which user alone may accept, or invalid for any.  Constant
  * @expires: CLOCK_BOOTTIME in ns, or 0.  Constant
  * @max_accepts: How often it can be accepted, or 0 for any number.  Constant
- * @accepts: How often it was.  Lock: @lock
- * @seen: What of @accepts was told.  Lock: @lock
+ * @accepts: How often it was, or is about to be.  Lock: @lock
+ * @events: How often it was.  Lock: @lock
+ * @seen: What of @events the maker was told.  Lock: @lock
  * @lock: Innermost
  * @entry: Entry in xmap_exports if it is published.  Lock: xmap_exports_lock
  * @id: Random number, or 0 if it was never published.  Constant
  * @name: Name in @user_ns, or empty.  Constant
- * @user_ns: Of the creator; @obj.cred keeps it.  Constant
+ * @user_ns: Of the creator.  Constant; holds a reference
  * @owner: Of the mode.  Constant
  * @group: Of the mode.  Constant
  * @mode: Bits of 0666.  Constant
@@ -59,15 +64,17 @@
 struct xmap_export {
 	struct xmap_object obj;
 	refcount_t refs;
+	struct file *maker;
+	bool closed;
 	struct pid *pid;
 	struct xmap_range range;
 	u32 rights;
-	struct xmap_life life;
 	struct pid *receiver;
 	kuid_t receiver_uid;
 	u64 expires;
 	u32 max_accepts;
 	u32 accepts;
+	u32 events;
 	u32 seen;
 	spinlock_t lock;
 	struct hlist_node entry;
@@ -134,8 +141,8 @@ static int xmap_export_publish(struct xmap_export *export)
 	mutex_lock(&xmap_exports_lock);
 	if (export->name[0]) {
 		other = xmap_export_by_name(export->user_ns, export->name);
-		/* Somebody may still hold what an owner left who has ended. */
-		if (other && xmap_mm_in_use(other->obj.node->mm))
+		/* What an owner who has ended, or who has revoked it all, left open is in nobody's way. */
+		if (other && xmap_state(other->obj.node, &other->range) == XMAP_TARGET_ALIVE)
 			rc = -EEXIST;
 		else if (other)
 			hash_del(&other->entry);
@@ -151,13 +158,11 @@ static int xmap_export_publish(struct xmap_export *export)
 }
 
 /* What the mode allows the caller: see the uapi. */
-static u32 xmap_export_allows(const struct xmap_export *export)
+static bool xmap_export_allows(const struct xmap_export *export, u32 wanted)
 {
 	u32 mode = export->mode;
 	u32 rights = 0;
 
-	if (ns_capable_noaudit(export->user_ns, CAP_DAC_OVERRIDE))
-		return XMAP_RIGHTS_EXPORT;
 	if (uid_eq(export->owner, current_euid()))
 		mode >>= 6;
 	else if (in_egroup_p(export->group))
@@ -166,35 +171,44 @@ static u32 xmap_export_allows(const struct xmap_export *export)
 		rights |= XMAP_RIGHT_READ;
 	if (mode & 2)
 		rights |= XMAP_RIGHT_WRITE;
-	return rights;
+	/* As System V shared memory has it, which has no directories either. */
+	return !(wanted & ~rights) || ns_capable(export->user_ns, CAP_IPC_OWNER);
 }
 
 /* ---- Life ---- */
-
-static void xmap_export_free(struct xmap_export *export)
-{
-	xmap_life_end(&export->life);
-	put_pid(export->receiver);
-	put_pid(export->pid);
-	xmap_node_put(export->obj.node);
-	kfree(export);
-}
 
 static void xmap_export_put(struct xmap_export *export)
 {
 	if (!refcount_dec_and_test(&export->refs))
 		return;
+	put_pid(export->receiver);
+	put_pid(export->pid);
+	put_user_ns(export->user_ns);
+	xmap_node_put(export->obj.node);
+	kfree(export);
+}
+
+/* The offer ends.  Consumes a reference. */
+static void xmap_export_close(struct xmap_export *export)
+{
 	mutex_lock(&xmap_exports_lock);
 	if (!hlist_unhashed(&export->entry))
 		hash_del(&export->entry);
 	mutex_unlock(&xmap_exports_lock);
+	WRITE_ONCE(export->closed, true);
+	wake_up_all(&export->obj.node->wq);
 	xmap_account_uncharge(&export->obj);
-	xmap_export_free(export);
+	xmap_export_put(export);
 }
 
 static int xmap_export_release(struct inode *inode, struct file *file)
 {
-	xmap_export_put(file->private_data);
+	struct xmap_export *export = file->private_data;
+
+	if (file == export->maker)
+		xmap_export_close(export);
+	else
+		xmap_export_put(export);
 	return 0;
 }
 
@@ -232,7 +246,6 @@ static int xmap_export_receiver(struct xmap_export *export,
 /* Who may open it. */
 static int xmap_export_mode(struct xmap_export *export, const struct xmap_cmd_export_create *cmd)
 {
-	export->user_ns = export->obj.cred->user_ns;
 	export->owner = current_euid();
 	export->group = current_egid();
 	export->mode = cmd->mode;
@@ -298,21 +311,24 @@ static struct xmap_export *xmap_export_create(const struct xmap_cmd_export_creat
 	export->expires = cmd->expires;
 	export->max_accepts = cmd->max_accepts;
 
+	export->user_ns = get_user_ns(current_user_ns());
+
 	rc = xmap_account_charge(&export->obj, XMAP_LIST_EXPORT);
 	if (rc) {
-		xmap_export_free(export);
+		xmap_export_put(export);
 		return ERR_PTR(rc);
 	}
-	/* From here on ->refs owns all. */
 	rc = xmap_export_receiver(export, cmd);
 	if (!rc)
 		rc = xmap_export_mode(export, cmd);
-	if (!rc)
-		rc = xmap_life_watch(&export->life, current->mm, &node->wq);
-	if (!rc && cmd->flags & XMAP_EXPORT_PUBLISH)
-		rc = xmap_export_publish(export);
+	if (!rc) {
+		/* It is in the registry before anybody can accept: his target names it. */
+		xmap_account_publish(&export->obj);
+		if (cmd->flags & XMAP_EXPORT_PUBLISH)
+			rc = xmap_export_publish(export);
+	}
 	if (rc) {
-		xmap_export_put(export);
+		xmap_export_close(export);
 		return ERR_PTR(rc);
 	}
 	return export;
@@ -365,9 +381,11 @@ int xmap_ioctl_export_create(struct xmap_ucmd *ucmd)
 		return PTR_ERR(export);
 	file = xmap_export_file(export, export->rights);
 	if (IS_ERR(file)) {
-		xmap_export_put(export);
+		xmap_export_close(export);
 		return PTR_ERR(file);
 	}
+	/* From here on the file owns the offer. */
+	export->maker = file;
 
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0) {
@@ -379,7 +397,6 @@ int xmap_ioctl_export_create(struct xmap_ucmd *ucmd)
 	rc = xmap_ucmd_respond(ucmd, sizeof(*cmd));
 	if (rc)
 		goto err_fd;
-	xmap_account_publish(&export->obj);
 	trace_xmap_export(export->rights, &export->range, export->id);
 	fd_install(fd, file);
 	return 0;
@@ -408,11 +425,18 @@ static struct xmap_export *xmap_export_find(const struct xmap_cmd_export_open *c
 	return export;
 }
 
-static int xmap_export_may_open(const struct xmap_export *export, u32 rights)
+/* Does the offer stand, and is the caller among those that it is made to? */
+static int xmap_export_stands(const struct xmap_export *export, const struct xmap_range *range)
 {
-	if (rights & ~(xmap_export_allows(export) & export->rights))
+	if (export->receiver && export->receiver != task_tgid(current))
 		return -EACCES;
-	switch (xmap_state(export->obj.node, &export->range)) {
+	if (uid_valid(export->receiver_uid) && !uid_eq(export->receiver_uid, current_euid()))
+		return -EACCES;
+	if (READ_ONCE(export->closed))
+		return -ESTALE;
+	if (export->expires && ktime_get_boottime_ns() >= export->expires)
+		return -ESTALE;
+	switch (xmap_state(export->obj.node, range)) {
 	case XMAP_TARGET_REVOKED:
 		return -ESTALE;
 	case XMAP_TARGET_DEAD:
@@ -443,7 +467,10 @@ int xmap_ioctl_export_open(struct xmap_ucmd *ucmd)
 	export = xmap_export_find(cmd);
 	if (!export)
 		return -ENOENT;
-	rc = xmap_export_may_open(export, cmd->rights);
+	rc = -EACCES;
+	if (cmd->rights & ~export->rights || !xmap_export_allows(export, cmd->rights))
+		goto err_export;
+	rc = xmap_export_stands(export, &export->range);
 	if (rc)
 		goto err_export;
 	file = xmap_export_file(export, cmd->rights);
@@ -491,29 +518,17 @@ static int xmap_export_take(struct xmap_export *export)
 	return rc;
 }
 
-static void xmap_export_untake(struct xmap_export *export)
+/* It was accepted, or was not after all. */
+static void xmap_export_taken(struct xmap_export *export, bool accepted)
 {
 	spin_lock(&export->lock);
-	export->accepts--;
+	if (accepted)
+		WRITE_ONCE(export->events, export->events + 1);
+	else
+		export->accepts--;
 	spin_unlock(&export->lock);
-}
-
-static int xmap_export_may_accept(const struct file *file, const struct xmap_range *range,
-				  u32 rights)
-{
-	const struct xmap_export *export = file->private_data;
-
-	if (rights & ~xmap_export_rights(file) || !xmap_range_contains(&export->range, range))
-		return -EACCES;
-	if (export->receiver && export->receiver != task_tgid(current))
-		return -EACCES;
-	if (uid_valid(export->receiver_uid) && !uid_eq(export->receiver_uid, current_euid()))
-		return -EACCES;
-	if (xmap_node_revoked(export->obj.node, range))
-		return -ESTALE;
-	if (export->expires && ktime_get_boottime_ns() >= export->expires)
-		return -ESTALE;
-	return 0;
+	if (accepted)
+		wake_up_all(&export->obj.node->wq);
 }
 
 int xmap_ioctl_export_accept(struct xmap_ucmd *ucmd)
@@ -537,7 +552,10 @@ int xmap_ioctl_export_accept(struct xmap_ucmd *ucmd)
 	rc = xmap_range_from_user(&range, cmd->addr, cmd->length, &export->range);
 	if (rc)
 		return rc;
-	rc = xmap_export_may_accept(ucmd->file, &range, cmd->rights);
+	if (cmd->rights & ~xmap_export_rights(ucmd->file) ||
+	    !xmap_range_contains(&export->range, &range))
+		return -EACCES;
+	rc = xmap_export_stands(export, &range);
 	if (rc)
 		return rc;
 
@@ -550,10 +568,7 @@ int xmap_ioctl_export_accept(struct xmap_ucmd *ucmd)
 	rc = PTR_ERR_OR_ZERO(file);
 	if (!rc)
 		rc = xmap_target_install(ucmd, file, &cmd->out_fd, sizeof(*cmd));
-	if (rc)
-		xmap_export_untake(export);
-	else
-		wake_up_all(&export->obj.node->wq);
+	xmap_export_taken(export, !rc);
 out_mm:
 	mmput(grant.mm);
 	return rc;
@@ -573,14 +588,15 @@ int xmap_ioctl_export_info(struct xmap_ucmd *ucmd)
 	cmd->out_state = xmap_state(export->obj.node, &export->range);
 	cmd->out_pid = xmap_pid_nr(export->pid, task_active_pid_ns(current));
 	cmd->out_max_accepts = export->max_accepts;
-	cmd->out_targets = xmap_node_children(export->obj.node);
+	cmd->out_targets = READ_ONCE(export->obj.node->nr_children);
 	cmd->out_addr = export->range.start;
 	cmd->out_length = xmap_range_length(&export->range);
 	cmd->out_expires = export->expires;
 	cmd->out_id = export->id;
 	spin_lock(&export->lock);
-	cmd->out_accepts = export->accepts;
-	export->seen = export->accepts;
+	cmd->out_accepts = export->events;
+	if (export->obj.node->maker == task_tgid(current))
+		WRITE_ONCE(export->seen, export->events);
 	spin_unlock(&export->lock);
 	return xmap_ucmd_respond(ucmd, sizeof(*cmd));
 }
@@ -596,9 +612,10 @@ static __poll_t xmap_export_poll(struct file *file, struct poll_table_struct *wa
 	__poll_t mask = 0;
 
 	poll_wait(file, &export->obj.node->wq, wait);
-	if (READ_ONCE(export->accepts) != READ_ONCE(export->seen))
+	if (READ_ONCE(export->events) != READ_ONCE(export->seen))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	if (READ_ONCE(export->life.dead) || xmap_node_revoked(export->obj.node, &export->range))
+	if (READ_ONCE(export->closed) || READ_ONCE(export->obj.node->dead) ||
+	    xmap_node_revoked(export->obj.node, &export->range))
 		mask |= EPOLLHUP;
 	return mask;
 }
@@ -613,7 +630,7 @@ static void xmap_export_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "xmap-range:\t%llx-%llx\n", export->range.start, export->range.end);
 	seq_printf(m, "xmap-rights:\t%c%c-\n", rights & XMAP_RIGHT_READ ? 'r' : '-',
 		   rights & XMAP_RIGHT_WRITE ? 'w' : '-');
-	seq_printf(m, "xmap-accepts:\t%u\n", READ_ONCE(export->accepts));
+	seq_printf(m, "xmap-accepts:\t%u\n", READ_ONCE(export->events));
 	if (export->id)
 		seq_printf(m, "xmap-id:\t%016llx\n", export->id);
 	if (export->name[0])
@@ -631,7 +648,7 @@ void xmap_export_describe(struct xmap_object *obj, struct xmap_list_entry *entry
 	entry->state = xmap_state(obj->node, &export->range);
 	entry->addr = export->range.start;
 	entry->length = xmap_range_length(&export->range);
-	entry->count = READ_ONCE(export->accepts);
+	entry->count = READ_ONCE(export->events);
 }
 
 const struct file_operations xmap_export_fops = {

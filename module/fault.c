@@ -374,9 +374,9 @@ static int xmap_window_access_page(struct xmap_window *win, u64 remote, void *bu
 	struct page *page;
 	int done = 0;
 	void *at;
+	int idx;
 
-	if (xmap_copying_begin(win->obj.node, false))
-		return 0;
+	idx = xmap_copying_begin();
 	if (!xmap_window_usable(win, remote & PAGE_MASK, 1))
 		goto out_copying;
 	if (!mmap_read_trylock(source))
@@ -403,7 +403,7 @@ out_page:
 out_unlock:
 	mmap_read_unlock(source);
 out_copying:
-	xmap_copying_end(win->obj.node);
+	xmap_copying_end(idx);
 	return done;
 }
 
@@ -497,6 +497,10 @@ static long xmap_prefault_block(struct xmap_window *win, unsigned long addr, uns
 
 	/* S may keep changing: then give up on this block, as if it had been zapped since. */
 	for (i = 0; i < XMAP_TRIES && rc == -EAGAIN; i++) {
+		/* Ask before S has to do anything for it. */
+		n = xmap_window_usable(win, xmap_window_to_remote(win, addr), n);
+		if (!n)
+			return -ESTALE;
 		seq = mmu_interval_read_begin(&win->source);
 		taken = xmap_take(win->target->mm, xmap_window_to_remote(win, addr), n, write,
 				  pages);
@@ -521,6 +525,9 @@ static long xmap_prefault(struct xmap_window *win, unsigned long addr, unsigned 
 	pages = kmalloc_array(XMAP_FAULT_PAGES, sizeof(*pages), GFP_KERNEL);
 	if (!pages)
 		return -ENOMEM;
+	rc = -ESTALE;
+	if (!xmap_window_usable(win, xmap_window_to_remote(win, addr), 1))
+		goto out_free;
 	rc = -ESRCH;
 	if (!xmap_mm_get(win->target->mm))
 		goto out_free;

@@ -11,12 +11,12 @@
 static bool xmap_life_invalidate(struct mmu_interval_notifier *mni,
 				 const struct mmu_notifier_range *range, unsigned long cur_seq)
 {
-	struct xmap_life *life = container_of(mni, struct xmap_life, mni);
+	struct xmap_node *root = container_of(mni, struct xmap_node, life);
 
 	mmu_interval_set_seq(mni, cur_seq);
 	if (range->event == MMU_NOTIFY_RELEASE) {
-		WRITE_ONCE(life->dead, true);
-		wake_up_all(life->wq);
+		WRITE_ONCE(root->dead, true);
+		wake_up_all(&root->wq);
 	}
 	return true;
 }
@@ -26,26 +26,25 @@ static const struct mmu_interval_notifier_ops xmap_life_ops = {
 };
 
 /**
- * xmap_life_watch - Begin to watch an address space
- * @life: Zeroed
- * @mm: The address space; the caller holds mm_users
- * @wq: Whom to wake at its end
+ * xmap_life_watch - Have a root learn of the end of its address space
+ * @root: The root; the caller holds mm_users of its mm
  *
  * The first interval notifier of an mm takes all its locks, which needs its
  * mmap_lock.  That is done here, killably, so that it need not be done under
- * another mm's mmap_lock when a window is made.
+ * another mm's mmap_lock when a window is made; and for a root only, so that
+ * strangers who accept an export do not hold up its owner.
  *
  * Return: 0, -EINTR, -ERESTARTSYS or -ENOMEM.
  */
-int xmap_life_watch(struct xmap_life *life, struct mm_struct *mm, wait_queue_head_t *wq)
+int xmap_life_watch(struct xmap_node *root)
 {
 	int rc;
 
-	life->wq = wq;
-	if (mmap_write_lock_killable(mm))
+	if (mmap_write_lock_killable(root->mm))
 		return -EINTR;
-	rc = mmu_interval_notifier_insert_locked(&life->mni, mm, 0, PAGE_SIZE, &xmap_life_ops);
-	mmap_write_unlock(mm);
+	rc = mmu_interval_notifier_insert_locked(&root->life, root->mm, 0, PAGE_SIZE,
+						 &xmap_life_ops);
+	mmap_write_unlock(root->mm);
 	/* Taking all locks gives way to any signal. */
 	if (rc)
 		return rc == -EINTR ? -ERESTARTSYS : rc;
@@ -53,15 +52,15 @@ int xmap_life_watch(struct xmap_life *life, struct mm_struct *mm, wait_queue_hea
 	 * While a change of the mm is under way, the notifier only waits in a queue
 	 * and would miss the end.  Wait until it is in the tree.
 	 */
-	mmu_interval_read_begin(&life->mni);
+	mmu_interval_read_begin(&root->life);
 	return 0;
 }
 
 /* Also after a failed xmap_life_watch(). */
-void xmap_life_end(struct xmap_life *life)
+void xmap_life_end(struct xmap_node *root)
 {
-	if (life->mni.mm)
-		mmu_interval_notifier_remove(&life->mni);
+	if (root->life.mm)
+		mmu_interval_notifier_remove(&root->life);
 }
 
 /* enum xmap_target_state of @range of a node. */

@@ -180,12 +180,18 @@ int xmap_ioctl_target_maps(struct xmap_ucmd *ucmd)
 	if (!fill.buf)
 		goto out_path;
 
+	rc = -ESTALE;
+	if (xmap_node_revoked(target->obj.node, &target->range))
+		goto out_buf;
 	rc = -ESRCH;
 	if (!xmap_mm_get(target->mm))
 		goto out_buf;
 	next = xmap_maps_fill(target->mm, &target->range, cmd->addr, &fill);
 	mmput(target->mm);
 	rc = next < 0 ? next : 0;
+	/* What was found out before it was revoked is not told after. */
+	if (!rc && xmap_node_revoked(target->obj.node, &target->range))
+		rc = -ESTALE;
 	if (rc)
 		goto out_buf;
 

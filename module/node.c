@@ -15,20 +15,23 @@
  *  - A window's entries are set under the window's lock, where it asks.  The
  *    revoker takes that lock of each window once, after publishing: what was set
  *    before is there for him to zap, and what comes later is told no.
- *  - A copy asks under the tree's @copying, which it holds for reading until the
- *    bytes have been moved.  The revoker takes it for writing once.  A copy that
- *    has to wait for the caller's own memory, which the caller could make last
- *    for ever, lets go of it first.
+ *  - A copy asks, and moves the bytes, within one read-side section of an SRCU
+ *    domain, in which nobody waits for anything.  The revoker waits for a grace
+ *    period.  (Forced writes wait, for the target's page, and have a lock of
+ *    their own tree instead; exports never give that right.)
  *
- * The cost is that of the nodes and windows below the node.
+ * The cost is that of the nodes and windows below the node.  They are visited a
+ * few at a time, so that nobody keeps others from the tree for long.
  *
  * The root's lock guards the shape of its tree.  A window is added under its
- * holder's mmap_lock, so nobody waits for an mmap_lock while holding it: zapping
- * does not (see window.c), and @copying, whose holders may, is taken outside.
+ * holder's mmap_lock, so nobody waits for an mmap_lock while holding it; zapping
+ * does not: see window.c.
  */
 #include <linux/mm.h>
+#include <linux/pid.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/srcu.h>
 
 #include "trace.h"
 #include "window.h"
@@ -36,7 +39,9 @@
 /* How far things can be derived from each other: every fault looks at all above. */
 #define XMAP_NODE_DEPTH 32
 /* Pieces that can be revoked from one node: they are searched under a spinlock. */
-#define XMAP_NODE_PIECES 1024
+#define XMAP_NODE_PIECES 64
+/* Windows that are visited under one hold of the tree's lock. */
+#define XMAP_NODE_BATCH 32
 
 /**
  * struct xmap_revoked - What was revoked from a node; never changes once published
@@ -47,14 +52,16 @@
 struct xmap_revoked {
 	struct rcu_head rcu;
 	unsigned int n;
-	struct xmap_range piece[];
+	struct xmap_range piece[XMAP_NODE_PIECES];
 };
 
 /* Everything: to revoke it all needs no memory, and so cannot fail. */
 static struct xmap_revoked xmap_revoked_all = {
 	.n = 1,
-	.piece = { { .start = 0, .end = ~(u64)0 } },
+	.piece[0] = { .start = 0, .end = ~(u64)0 },
 };
+
+DEFINE_STATIC_SRCU(xmap_copies);
 
 static void xmap_revoked_free(struct xmap_revoked *revoked)
 {
@@ -62,20 +69,30 @@ static void xmap_revoked_free(struct xmap_revoked *revoked)
 		kfree_rcu(revoked, rcu);
 }
 
-/* The first piece that ends after @addr; its number may be @n. */
-static unsigned int xmap_revoked_find(const struct xmap_revoked *revoked, u64 addr)
+/* ---- Asking ---- */
+
+/* The first revoked address in [@start, @end) by this node alone, or @end. */
+static u64 xmap_revoked_first(const struct xmap_revoked *revoked, u64 start, u64 end)
 {
-	unsigned int low = 0, high = revoked->n;
+	unsigned int i;
 
-	while (low < high) {
-		unsigned int mid = (low + high) / 2;
-
-		if (revoked->piece[mid].end > addr)
-			high = mid;
-		else
-			low = mid + 1;
+	for (i = 0; i < revoked->n; i++) {
+		if (revoked->piece[i].end > start)
+			return clamp(revoked->piece[i].start, start, end);
 	}
-	return low;
+	return end;
+}
+
+/* The end of the piece that @addr is in, or @addr. */
+static u64 xmap_revoked_until(const struct xmap_revoked *revoked, u64 addr)
+{
+	unsigned int i;
+
+	for (i = 0; i < revoked->n; i++) {
+		if (revoked->piece[i].start <= addr && revoked->piece[i].end > addr)
+			return revoked->piece[i].end;
+	}
+	return addr;
 }
 
 /**
@@ -90,16 +107,12 @@ static unsigned int xmap_revoked_find(const struct xmap_revoked *revoked, u64 ad
 u64 xmap_node_usable(const struct xmap_node *node, u64 start, u64 end)
 {
 	const struct xmap_revoked *revoked;
-	unsigned int i;
 
 	rcu_read_lock();
 	for (; node; node = node->parent) {
 		revoked = rcu_dereference(node->revoked);
-		if (!revoked)
-			continue;
-		i = xmap_revoked_find(revoked, start);
-		if (i < revoked->n && revoked->piece[i].start < end)
-			end = max(start, revoked->piece[i].start);
+		if (revoked)
+			end = xmap_revoked_first(revoked, start, end);
 	}
 	rcu_read_unlock();
 	return end;
@@ -112,34 +125,44 @@ bool xmap_node_revoked(const struct xmap_node *node, const struct xmap_range *ra
 	const struct xmap_node *n;
 	u64 at = range->start;
 	u64 before;
-	unsigned int i;
 
 	rcu_read_lock();
 	do {
 		before = at;
 		for (n = node; n; n = n->parent) {
 			revoked = rcu_dereference(n->revoked);
-			if (!revoked)
-				continue;
-			i = xmap_revoked_find(revoked, at);
-			if (i < revoked->n && revoked->piece[i].start <= at)
-				at = revoked->piece[i].end;
+			if (revoked)
+				at = xmap_revoked_until(revoked, at);
 		}
 	} while (at < range->end && at != before);
 	rcu_read_unlock();
 	return at >= range->end;
 }
 
+/* Did the caller make this, or anything above it? */
+bool xmap_node_made_by(const struct xmap_node *node, const struct pid *tgid)
+{
+	for (; node; node = node->parent) {
+		if (node->maker == tgid)
+			return true;
+	}
+	return false;
+}
+
+/* ---- The tree ---- */
+
 /**
  * xmap_node_create - Make a node
- * @mm: The address space that it is about
+ * @mm: The address space that it is about; the caller holds mm_users
  * @parent: What it is made from, or NULL; the caller has a reference
  *
- * Return: the node, with one reference, or -EDQUOT (too deep) or -ENOMEM.
+ * Return: the node, with one reference, or -EDQUOT (too deep), -EINTR,
+ * -ERESTARTSYS or -ENOMEM.
  */
 struct xmap_node *xmap_node_create(struct mm_struct *mm, struct xmap_node *parent)
 {
 	struct xmap_node *node;
+	int rc;
 
 	if (parent && parent->depth == XMAP_NODE_DEPTH)
 		return ERR_PTR(-EDQUOT);
@@ -147,17 +170,23 @@ struct xmap_node *xmap_node_create(struct mm_struct *mm, struct xmap_node *paren
 	if (!node)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&node->refs, 1);
-	mmgrab(mm);
-	node->mm = mm;
+	INIT_LIST_HEAD(&node->sibling);
 	INIT_LIST_HEAD(&node->children);
 	INIT_LIST_HEAD(&node->windows);
-	init_waitqueue_head(&node->wq);
 	mutex_init(&node->lock);
-	init_rwsem(&node->copying);
-	mutex_init(&node->drain);
+	spin_lock_init(&node->publish);
+	init_rwsem(&node->forcing);
+	init_waitqueue_head(&node->wq);
+	mmgrab(mm);
+	node->mm = mm;
+	node->maker = get_pid(task_tgid(current));
 	node->root = node;
 	if (!parent) {
-		INIT_LIST_HEAD(&node->sibling);
+		rc = xmap_life_watch(node);
+		if (rc) {
+			xmap_node_put(node);
+			return ERR_PTR(rc);
+		}
 		return node;
 	}
 
@@ -166,6 +195,7 @@ struct xmap_node *xmap_node_create(struct mm_struct *mm, struct xmap_node *paren
 	node->parent = xmap_node_get(parent);
 	mutex_lock(&node->root->lock);
 	list_add_tail(&node->sibling, &parent->children);
+	WRITE_ONCE(parent->nr_children, parent->nr_children + 1);
 	mutex_unlock(&node->root->lock);
 	return node;
 }
@@ -186,25 +216,16 @@ void xmap_node_put(struct xmap_node *node)
 		if (parent) {
 			mutex_lock(&node->root->lock);
 			list_del(&node->sibling);
+			WRITE_ONCE(parent->nr_children, parent->nr_children - 1);
 			mutex_unlock(&node->root->lock);
+		} else {
+			xmap_life_end(node);
 		}
 		xmap_revoked_free(rcu_dereference_protected(node->revoked, true));
+		put_pid(node->maker);
 		mmdrop(node->mm);
 		kfree(node);
 	}
-}
-
-/* How many were made directly from this one, and still are there. */
-u32 xmap_node_children(struct xmap_node *node)
-{
-	struct list_head *at;
-	u32 n = 0;
-
-	mutex_lock(&node->root->lock);
-	list_for_each(at, &node->children)
-		n++;
-	mutex_unlock(&node->root->lock);
-	return n;
 }
 
 /**
@@ -219,6 +240,7 @@ int xmap_node_add_window(struct xmap_node *node, struct xmap_window *win)
 	int rc = 0;
 
 	mutex_lock(&node->root->lock);
+	win->revocation = atomic64_read_acquire(&node->root->revocations);
 	if (xmap_node_usable(node, win->remote.start, win->remote.end) < win->remote.end)
 		rc = -ESTALE;
 	else
@@ -234,44 +256,91 @@ void xmap_node_remove_window(struct xmap_node *node, struct xmap_window *win)
 	mutex_unlock(&node->root->lock);
 }
 
-/* What is revoked when @range is as well. */
-static struct xmap_revoked *xmap_revoked_add(const struct xmap_revoked *old,
-					     const struct xmap_range *range)
-{
-	struct xmap_revoked *new;
-	struct xmap_range merged = *range;
-	unsigned int n = old ? old->n : 0;
-	unsigned int first = 0, last = 0;
+/* ---- Copies ---- */
 
-	if (old == &xmap_revoked_all || (!range->start && range->end >= xmap_user_end()))
-		return &xmap_revoked_all;
+/*
+ * Within this a copy asks whether it may, and moves the bytes.  Nobody waits in
+ * there: not for a lock that others hold for long, and not for a page.
+ */
+int xmap_copying_begin(void)
+{
+	return srcu_read_lock(&xmap_copies);
+}
+
+void xmap_copying_end(int idx)
+{
+	srcu_read_unlock(&xmap_copies, idx);
+}
+
+/* The same for forced writes, which wait for a page of the target. */
+int xmap_forcing_begin(struct xmap_node *node)
+{
+	return down_read_killable(&node->root->forcing);
+}
+
+void xmap_forcing_end(struct xmap_node *node)
+{
+	up_read(&node->root->forcing);
+}
+
+/* ---- Revoking ---- */
+
+/* @old and @range together.  What touches becomes one piece; -EDQUOT if there are too many. */
+static int xmap_revoked_merge(struct xmap_revoked *new, const struct xmap_revoked *old,
+			      const struct xmap_range *range)
+{
+	struct xmap_range merged = *range;
+	unsigned int first, last, n = old ? old->n : 0;
 
 	/* Pieces [first, last) touch the new one, and become one with it. */
-	while (first < n && old->piece[first].end < range->start)
+	for (first = 0; first < n && old->piece[first].end < range->start;)
 		first++;
 	for (last = first; last < n && old->piece[last].start <= range->end; last++) {
 		merged.start = min(merged.start, old->piece[last].start);
 		merged.end = max(merged.end, old->piece[last].end);
 	}
-	n -= last - first;
-	if (n >= XMAP_NODE_PIECES)
-		return ERR_PTR(-EDQUOT);
-	new = kmalloc(struct_size(new, piece, n + 1), GFP_KERNEL_ACCOUNT);
-	if (!new)
-		return ERR_PTR(-ENOMEM);
-	new->n = n + 1;
+	new->n = n - (last - first) + 1;
+	if (new->n > XMAP_NODE_PIECES)
+		return -EDQUOT;
 	if (old) {
 		memcpy(new->piece, old->piece, first * sizeof(merged));
-		memcpy(new->piece + first + 1, old->piece + last,
-		       (n - first) * sizeof(merged));
+		memcpy(new->piece + first + 1, old->piece + last, (n - last) * sizeof(merged));
 	}
 	new->piece[first] = merged;
-	return new;
+	return 0;
+}
+
+/* Publish that @range has been revoked.  Returns 0, -EDQUOT or -ENOMEM. */
+static int xmap_node_publish(struct xmap_node *node, const struct xmap_range *range)
+{
+	struct xmap_revoked *new = &xmap_revoked_all, *old, *unused;
+	int rc = 0;
+
+	if (range->start || range->end < xmap_user_end()) {
+		new = kmalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+		if (!new)
+			return -ENOMEM;
+	}
+	spin_lock(&node->publish);
+	old = rcu_dereference_protected(node->revoked, lockdep_is_held(&node->publish));
+	unused = new;
+	if (old != &xmap_revoked_all) {
+		if (new != &xmap_revoked_all)
+			rc = xmap_revoked_merge(new, old, range);
+		if (!rc) {
+			rcu_assign_pointer(node->revoked, new);
+			unused = old;
+		}
+	}
+	spin_unlock(&node->publish);
+	xmap_revoked_free(unused);
+	return rc;
 }
 
 /* The node after @node in the tree below @top, parents before children; NULL at the end. */
 static struct xmap_node *xmap_node_next(struct xmap_node *node, struct xmap_node *top)
 {
+	lockdep_assert_held(&top->root->lock);
 	if (!list_empty(&node->children))
 		return list_first_entry(&node->children, struct xmap_node, sibling);
 	for (; node != top; node = node->parent) {
@@ -281,49 +350,56 @@ static struct xmap_node *xmap_node_next(struct xmap_node *node, struct xmap_node
 	return NULL;
 }
 
-/* ---- Copies under way ---- */
-
 /*
- * Begin to move bytes, after which it is asked whether one may.  Returns 0;
- * -EAGAIN if the caller may not wait, or -EINTR if he is being killed.
+ * Visit some windows of a node.  Revocations of a tree are numbered, after each
+ * has published; a window remembers the last number that there was when it was
+ * made or visited, which no earlier one has to visit again.  Windows are in the
+ * order of these numbers, so the first that needs no visit ends it.  Returns how
+ * many were visited; less than a batch if that is all.
  */
-int xmap_copying_begin(struct xmap_node *node, bool may_wait)
+static u32 xmap_node_visit(struct xmap_node *node, u64 nr)
 {
-	struct xmap_node *root = node->root;
+	struct xmap_window *win;
+	u64 now;
+	u32 n;
 
-	if (!may_wait)
-		return !READ_ONCE(root->draining) && down_read_trylock(&root->copying) ? 0 : -EAGAIN;
-	/*
-	 * With PREEMPT_RT readers that never leave all at once keep a writer waiting
-	 * for ever.  So who comes now waits for him.
-	 */
-	if (READ_ONCE(root->draining)) {
-		if (mutex_lock_killable(&root->drain))
-			return -EINTR;
-		mutex_unlock(&root->drain);
+	lockdep_assert_held(&node->root->lock);
+	for (n = 0; n < XMAP_NODE_BATCH; n++) {
+		win = list_first_entry_or_null(&node->windows, struct xmap_window, entry);
+		if (!win || win->revocation >= nr)
+			break;
+		/* Who has taken a number by now has published. */
+		now = atomic64_read_acquire(&node->root->revocations);
+		xmap_window_revoke(win);
+		win->revocation = now;
+		list_move_tail(&win->entry, &node->windows);
 	}
-	return down_read_killable(&root->copying);
+	return n;
 }
 
-void xmap_copying_end(struct xmap_node *node)
+/* Zap what has been revoked in the windows of @top and all below.  Returns their number. */
+static u32 xmap_node_zap(struct xmap_node *top, u64 nr)
 {
-	up_read(&node->root->copying);
-}
+	struct xmap_node *root = top->root, *node, *next;
+	u32 windows = 0, n;
 
-/* Wait until everybody has left who may have asked before now. */
-static int xmap_copying_drain(struct xmap_node *root)
-{
-	int rc;
-
-	if (mutex_lock_killable(&root->drain))
-		return -EINTR;
-	WRITE_ONCE(root->draining, true);
-	rc = down_write_killable(&root->copying);
-	if (!rc)
-		up_write(&root->copying);
-	WRITE_ONCE(root->draining, false);
-	mutex_unlock(&root->drain);
-	return rc;
+	for (node = xmap_node_get(top); node; node = next) {
+		mutex_lock(&root->lock);
+		n = xmap_node_visit(node, nr);
+		windows += n;
+		next = node;
+		if (n < XMAP_NODE_BATCH) {
+			/* One whose last reference has gone waits for the lock, to leave the tree. */
+			do {
+				next = xmap_node_next(next, top);
+			} while (next && !refcount_inc_not_zero(&next->refs));
+		}
+		mutex_unlock(&root->lock);
+		if (next != node)
+			xmap_node_put(node);
+		cond_resched();
+	}
+	return windows;
 }
 
 /**
@@ -333,36 +409,26 @@ static int xmap_copying_drain(struct xmap_node *root)
  *
  * Context: no locks held; sleeps.
  * Return: 0; -EDQUOT or -ENOMEM, and nothing was done; or -EINTR if the caller
- * is being killed: all is revoked, but a copy may be under way still.
+ * is being killed: all is revoked, but a forced write may be under way still.
  */
 int xmap_node_revoke(struct xmap_node *node, const struct xmap_range *range)
 {
-	struct xmap_node *root = node->root, *n;
-	struct xmap_revoked *old, *new;
-	struct xmap_window *win;
-	u32 windows = 0;
+	struct xmap_node *root = node->root;
+	u32 windows;
+	int rc;
 
-	mutex_lock(&root->lock);
-	old = rcu_dereference_protected(node->revoked, lockdep_is_held(&root->lock));
-	new = xmap_revoked_add(old, range);
-	if (IS_ERR(new)) {
-		mutex_unlock(&root->lock);
-		return PTR_ERR(new);
+	rc = xmap_node_publish(node, range);
+	if (rc)
+		return rc;
+	windows = xmap_node_zap(node, atomic64_inc_return(&root->revocations));
+	synchronize_srcu_expedited(&xmap_copies);
+	if (!root->consent) {
+		if (down_write_killable(&root->forcing))
+			rc = -EINTR;
+		else
+			up_write(&root->forcing);
 	}
-	rcu_assign_pointer(node->revoked, new);
-	if (old != new)
-		xmap_revoked_free(old);
-
-	for (n = node; n; n = xmap_node_next(n, node)) {
-		list_for_each_entry(win, &n->windows, entry) {
-			xmap_window_revoke(win, range);
-			windows++;
-			cond_resched();
-		}
-		wake_up_all(&n->wq);
-	}
-	mutex_unlock(&root->lock);
+	wake_up_all(&root->wq);
 	trace_xmap_revoke(node, range, windows);
-
-	return xmap_copying_drain(root);
+	return rc;
 }

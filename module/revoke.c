@@ -6,19 +6,19 @@
 #include "xmap.h"
 
 /*
- * Who made it may take it back, from everybody that he gave it to.  Whoever offers
- * his memory may take it back however it was passed on, and so may those who
- * answer for the container that he runs in.  What was opened by privilege
- * neither can take back, or a container could stop a debugger of the machine:
- * XMAP_DENY is for that, and those who answer for who opened it.
+ * Who made it, or what it was made from, may take it back from everybody that it
+ * was given to.  Whoever offers his memory may take it back however it was passed
+ * on, and so may those who answer for the container that he runs in.  What was
+ * opened by privilege neither can take back, or a container could stop a debugger
+ * of the machine: XMAP_DENY is for that, and those who answer for who opened it.
  */
-static bool xmap_revoke_allowed(const struct xmap_object *obj)
+static bool xmap_revoke_allowed(const struct xmap_node *node, const struct cred *maker)
 {
-	if (obj->holder == task_tgid(current))
+	if (xmap_node_made_by(node, task_tgid(current)))
 		return true;
-	if (!obj->node->root->consent)
-		return ns_capable(obj->cred->user_ns, CAP_SYS_ADMIN);
-	return obj->node->mm == current->mm || ns_capable(obj->node->mm->user_ns, CAP_SYS_ADMIN);
+	if (!node->root->consent)
+		return ns_capable(maker->user_ns, CAP_SYS_ADMIN);
+	return node->mm == current->mm || ns_capable(node->mm->user_ns, CAP_SYS_ADMIN);
 }
 
 static int xmap_revoke_range(const struct xmap_cmd_revoke *cmd, struct xmap_range *range)
@@ -42,12 +42,13 @@ int xmap_ioctl_revoke(struct xmap_ucmd *ucmd)
 	struct xmap_range range;
 	int rc;
 
+	BUILD_BUG_ON(offsetof(struct xmap_target, obj));
 	rc = xmap_revoke_range(cmd, &range);
 	if (rc)
 		return rc;
 	if (cmd->serial)
 		return -EINVAL;
-	if (!xmap_revoke_allowed(obj))
+	if (!xmap_revoke_allowed(obj->node, obj->cred))
 		return -EPERM;
 	return xmap_node_revoke(obj->node, &range);
 }
@@ -55,32 +56,32 @@ int xmap_ioctl_revoke(struct xmap_ucmd *ucmd)
 /**
  * struct xmap_revoke_search - An object by its number
  * @serial: Number
- * @found: Is there one?
+ * @cred: Out: of who made it, with a reference
  */
 struct xmap_revoke_search {
 	u64 serial;
-	bool *found;
+	const struct cred *cred;
 };
 
-static bool xmap_revoke_test(const struct xmap_object *obj, const void *data)
+static bool xmap_revoke_test(const struct xmap_object *obj, void *data)
 {
-	const struct xmap_revoke_search *search = data;
+	struct xmap_revoke_search *search = data;
 
-	/* A window is its target's affair. */
-	if (obj->serial != search->serial || obj->kind == XMAP_LIST_WINDOW)
+	/* A window is its target's affair.  What one may not see does not exist. */
+	if (obj->serial != search->serial || obj->kind == XMAP_LIST_WINDOW ||
+	    !xmap_object_visible(obj))
 		return false;
-	*search->found = true;
-	return xmap_revoke_allowed(obj);
+	search->cred = get_cred(obj->cred);
+	return true;
 }
 
 /* On /dev/xmap: what XMAP_LIST has shown. */
 int xmap_ioctl_dev_revoke(struct xmap_ucmd *ucmd)
 {
 	struct xmap_cmd_revoke *cmd = ucmd->cmd;
-	struct xmap_revoke_search search;
+	struct xmap_revoke_search search = { .serial = cmd->serial };
 	struct xmap_node *node;
 	struct xmap_range range;
-	bool found = false;
 	int rc;
 
 	rc = xmap_revoke_range(cmd, &range);
@@ -88,12 +89,13 @@ int xmap_ioctl_dev_revoke(struct xmap_ucmd *ucmd)
 		return rc;
 	if (!cmd->serial)
 		return -EINVAL;
-	search.serial = cmd->serial;
-	search.found = &found;
 	node = xmap_account_find(xmap_revoke_test, &search);
 	if (!node)
-		return found ? -EPERM : -ENOENT;
-	rc = xmap_node_revoke(node, &range);
+		return -ENOENT;
+	rc = -EPERM;
+	if (xmap_revoke_allowed(node, search.cred))
+		rc = xmap_node_revoke(node, &range);
+	put_cred(search.cred);
 	xmap_node_put(node);
 	return rc;
 }

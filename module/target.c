@@ -14,7 +14,6 @@
 
 static void xmap_target_free(struct xmap_target *target)
 {
-	xmap_life_end(&target->life);
 	if (target->mem)
 		fput(target->mem);
 	put_pid(target->pid);
@@ -62,9 +61,6 @@ struct file *xmap_target_create(const struct xmap_grant *grant, const struct xma
 	rc = xmap_account_charge(&target->obj, XMAP_LIST_TARGET);
 	if (rc)
 		goto err_target;
-	rc = xmap_life_watch(&target->life, target->mm, &node->wq);
-	if (rc)
-		goto err_charge;
 
 	flags = O_RDONLY;
 	if (rights & XMAP_RIGHT_WRITE)
@@ -124,8 +120,10 @@ int xmap_range_from_user(struct xmap_range *range, u64 addr, u64 length,
 /* Does the process refuse this?  What it has exported is not concerned. */
 static bool xmap_target_denied(const struct xmap_target *target)
 {
-	return !target->exempt && !target->obj.node->root->consent &&
-	       target->mm != current->mm && xmap_denied(target->mm);
+	const struct xmap_node *root = target->obj.node->root;
+
+	return !target->exempt && !root->consent && root->maker != task_tgid(current) &&
+	       xmap_denied(target->mm);
 }
 
 /*
@@ -295,8 +293,8 @@ static __poll_t xmap_target_poll(struct file *file, struct poll_table_struct *wa
 	struct xmap_target *target = file->private_data;
 	__poll_t mask = EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
 
-	poll_wait(file, &target->obj.node->wq, wait);
-	if (READ_ONCE(target->life.dead) || xmap_node_revoked(target->obj.node, &target->range))
+	poll_wait(file, &target->obj.node->root->wq, wait);
+	if (READ_ONCE(target->obj.node->root->dead) || xmap_node_revoked(target->obj.node, &target->range))
 		mask |= EPOLLHUP;
 	return mask;
 }

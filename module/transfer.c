@@ -8,11 +8,12 @@
  * refuses we refuse: device memory, memfd_secret, windows, and what the target
  * itself may not access.
  *
- * Bytes are moved only while the tree's @copying is held, under which nothing of
- * them has been revoked.  A copy could take its time otherwise, until the memory
- * holds what was never to be seen.  So no fault of the caller's side is taken
- * there, which he could make last for ever: what he has not present is faulted
- * in outside, and then it is asked again.
+ * The caller is never waited for with pages pinned.  He could make that last for
+ * ever, until the memory holds what was never to be seen, or is somebody else's:
+ * the target's, elsewhere, outside of what may be reached.  So bytes are moved
+ * with page faults disabled, within xmap_copying_begin(), where it is asked
+ * whether they have been revoked; and what he has not present is faulted in when
+ * nothing is held.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -110,49 +111,53 @@ static size_t xmap_copy_pages(struct page **pages, size_t off, size_t len,
 	return done;
 }
 
-/* Have the caller's side present.  False if that is not possible at all. */
-static bool xmap_fault_in(struct iov_iter *iter, size_t len, unsigned int flags)
+/* Caller's memory that is faulted in at a time, and how often in vain. */
+#define XMAP_FAULT_IN SZ_64K
+#define XMAP_FAULT_IN_TRIES 16
+
+/*
+ * Have the caller's side present.  No lock is held and nothing is pinned.  @idle
+ * counts the calls since bytes were last moved.  Returns 0 or -errno.
+ */
+static int xmap_fault_in(struct iov_iter *iter, size_t len, unsigned int flags,
+			 unsigned int *idle)
 {
-	if (!user_backed_iter(iter) || fatal_signal_pending(current))
-		return false;
+	bool write = flags & XMAP_COPY_WRITE;
+
+	if (!user_backed_iter(iter) || *idle >= XMAP_FAULT_IN_TRIES)
+		return -EFAULT;
+	if (fatal_signal_pending(current))
+		return -EINTR;
 	cond_resched();
-	if (flags & XMAP_COPY_WRITE)
-		return fault_in_iov_iter_readable(iter, len) < len;
-	return fault_in_iov_iter_writeable(iter, len) < len;
+	/* If nothing came of much, just what is needed next: it may not all stay. */
+	len = (*idle)++ ? 1 : min_t(size_t, len, XMAP_FAULT_IN);
+	if (write)
+		return fault_in_iov_iter_readable(iter, len) < len ? 0 : -EFAULT;
+	/* A real access first: it grows a stack, which GUP does not. */
+	if (fault_in_iov_iter_readable(iter, 1))
+		return -EFAULT;
+	return fault_in_iov_iter_writeable(iter, len) < len ? 0 : -EFAULT;
 }
 
 /*
- * Copy @len bytes at @addr, whose pages are pinned.  Returns how much, never 0,
- * or -errno.
+ * Copy @len bytes at @addr, whose pages are pinned.  Returns how much; 0 if the
+ * caller's side is not present; or -ESTALE.
  */
 static ssize_t xmap_copy_pinned(struct xmap_target *target, u64 addr, size_t len,
 				struct page **pages, struct iov_iter *iter, unsigned int flags)
 {
-	struct xmap_node *node = target->obj.node;
-	size_t done = 0, now, usable;
-	u64 at;
-	int rc;
+	size_t usable;
+	ssize_t done = -ESTALE;
+	int idx;
 
-	while (done < len) {
-		at = offset_in_page(addr) + done;
-		now = 0;
-		rc = xmap_copying_begin(node, !(flags & XMAP_COPY_NOWAIT));
-		if (rc)
-			return done ?: rc;
-		usable = xmap_node_usable(node, addr + done, addr + len) - addr - done;
-		if (usable) {
-			pagefault_disable();
-			now = xmap_copy_pages(pages + (at >> PAGE_SHIFT), offset_in_page(at),
-					      usable, iter, flags);
-			pagefault_enable();
-		}
-		xmap_copying_end(node);
-		done += now;
-		if (!usable)
-			return done ?: -ESTALE;
-		if (now < usable && !xmap_fault_in(iter, len - done, flags))
-			return done ?: -EFAULT;
+	idx = xmap_copying_begin();
+	usable = xmap_node_usable(target->obj.node, addr, addr + len) - addr;
+	if (usable) {
+		pagefault_disable();
+		done = xmap_copy_pages(pages, offset_in_page(addr), usable, iter, flags);
+		pagefault_enable();
 	}
+	xmap_copying_end(idx);
 	return done;
 }
 
@@ -177,16 +182,18 @@ static bool xmap_copy_may_force(struct mm_struct *mm, u64 addr)
 /*
  * One write to /proc/PID/mem, from one piece of user memory.  It looks at that
  * before it waits for the target, so that with page faults disabled it fails
- * instead of waiting for the caller.
+ * instead of waiting for the caller.  Then it takes all or nothing.
  */
 static ssize_t xmap_force(struct xmap_target *target, u64 addr, size_t len, struct iov_iter *iter)
 {
 	struct xmap_node *node = target->obj.node;
+	unsigned int idle = 0;
 	loff_t pos = addr;
+	size_t missing;
 	ssize_t rc;
 
-	do {
-		rc = xmap_copying_begin(node, true);
+	for (;;) {
+		rc = xmap_forcing_begin(node);
 		if (rc)
 			return rc;
 		rc = -ESTALE;
@@ -195,9 +202,16 @@ static ssize_t xmap_force(struct xmap_target *target, u64 addr, size_t len, stru
 			rc = target->mem->f_op->write(target->mem, xmap_iter_addr(iter), len, &pos);
 			pagefault_enable();
 		}
-		xmap_copying_end(node);
-	} while (rc == -EFAULT && xmap_fault_in(iter, len, XMAP_COPY_WRITE));
-	return rc;
+		xmap_forcing_end(node);
+		if (rc != -EFAULT || idle++ == XMAP_FAULT_IN_TRIES)
+			return rc;
+		missing = fault_in_iov_iter_readable(iter, len);
+		if (missing == len)
+			return rc;
+		len -= missing;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
 }
 
 /*
@@ -237,7 +251,7 @@ static ssize_t xmap_copy_force(struct xmap_target *target, u64 addr, size_t len,
 	return rc == -EIO ? -EFAULT : rc;
 }
 
-/* Copy one batch.  Returns how much, never 0, or -errno. */
+/* Copy one batch.  Returns how much; 0 if the caller's side is not present; or -errno. */
 static ssize_t xmap_copy_batch(struct xmap_target *target, u64 addr, size_t len,
 			       struct iov_iter *iter, unsigned int flags,
 			       struct page **pages, unsigned long room)
@@ -287,6 +301,7 @@ ssize_t xmap_copy(struct xmap_target *target, u64 addr, struct iov_iter *iter,
 	struct page *few[XMAP_COPY_FEW], **pages = few;
 	unsigned long room = ARRAY_SIZE(few);
 	size_t asked = iov_iter_count(iter);
+	unsigned int idle = 0;
 	size_t done = 0;
 	ssize_t rc;
 	long len;
@@ -320,6 +335,10 @@ ssize_t xmap_copy(struct xmap_target *target, u64 addr, struct iov_iter *iter,
 
 	while (done < len) {
 		rc = xmap_copy_batch(target, addr + done, len - done, iter, flags, pages, room);
+		if (rc > 0)
+			idle = 0;
+		else if (!rc)
+			rc = xmap_fault_in(iter, len - done, flags, &idle);
 		if (rc < 0)
 			break;
 		done += rc;
@@ -377,7 +396,9 @@ static bool xmap_transfer_is_small(const struct xmap_target *target,
 	       !(e->flags & ~XMAP_TRANSFER_WRITE) &&
 	       !xmap_copy_check(target, e->flags & XMAP_TRANSFER_WRITE ? XMAP_COPY_WRITE : 0) &&
 	       xmap_range_access(&target->range, xmap_user_end(), e->remote, e->length) ==
-		       (long)e->length;
+		       (long)e->length &&
+	       xmap_node_usable(target->obj.node, e->remote, e->remote + e->length) ==
+		       e->remote + e->length;
 }
 
 /* Pin the pages of @n small entries under one hold of the lock, as far as that goes. */
@@ -406,37 +427,49 @@ static void xmap_transfer_pin(struct mm_struct *mm, struct xmap_transfer *e, u32
 		mmap_read_unlock(mm);
 }
 
-/* Serve @n small entries of one direction. */
-static void xmap_transfer_small(struct xmap_target *target, struct xmap_transfer *e, u32 n)
+/*
+ * Serve up to @n small entries of one direction.  Returns how many; the next one
+ * is not straight: something of the caller's side is not present, for which
+ * nobody waits with pages pinned.
+ */
+static u32 xmap_transfer_small(struct xmap_target *target, struct xmap_transfer *e, u32 n)
 {
 	bool write = e->flags & XMAP_TRANSFER_WRITE;
 	unsigned int flags = write ? XMAP_COPY_WRITE : 0;
 	struct page *pages[XMAP_TRANSFER_BATCH];
-	u32 i;
+	u32 served, i;
 
 	if (!xmap_mm_get(target->mm)) {
 		for (i = 0; i < n; i++)
 			e[i].out_result = -ESRCH;
-		return;
+		return n;
 	}
 	xmap_transfer_pin(target->mm, e, n, pages, flags);
-	for (i = 0; i < n; i++) {
-		void __user *local = u64_to_user_ptr(e[i].local);
+	for (served = 0; served < n; served++) {
+		struct xmap_transfer *at = &e[served];
+		void __user *local = u64_to_user_ptr(at->local);
+		ssize_t copied = -EFAULT;
 		struct iov_iter iter;
 
-		if (pages[i]) {
+		if (pages[served]) {
 			/* Not copy_from_user(): it would clear what it cannot fill. */
-			iov_iter_ubuf(&iter, write ? ITER_SOURCE : ITER_DEST, local, e[i].length);
-			e[i].out_result = -EFAULT;
-			if (access_ok(local, e[i].length))
-				e[i].out_result = xmap_copy_pinned(target, e[i].remote,
-								   e[i].length, &pages[i],
-								   &iter, flags);
-			xmap_unpin(&pages[i], 1, flags);
+			iov_iter_ubuf(&iter, write ? ITER_SOURCE : ITER_DEST, local, at->length);
+			if (access_ok(local, at->length))
+				copied = xmap_copy_pinned(target, at->remote, at->length,
+							  &pages[served], &iter, flags);
+			xmap_unpin(&pages[served], 1, copied > 0 ? flags : 0);
+			if (copied >= 0 && copied < at->length)
+				break;
+			at->out_result = copied;
 		}
-		trace_xmap_transfer(target, e[i].remote, e[i].length, flags, e[i].out_result);
+		trace_xmap_transfer(target, at->remote, at->length, flags, at->out_result);
+	}
+	for (i = served + 1; i < n; i++) {
+		if (pages[i])
+			xmap_unpin(&pages[i], 1, 0);
 	}
 	mmput(target->mm);
+	return served;
 }
 
 /* Serve @n entries, all results set. */
@@ -466,12 +499,12 @@ static void xmap_transfer_entries(struct xmap_transfer *e, u32 n)
 			if (small && target->mm == current->mm)
 				break;
 		}
-		if (small) {
-			xmap_transfer_small(target, &e[i], small);
-			continue;
+		if (small)
+			small = xmap_transfer_small(target, &e[i], small);
+		if (!small) {
+			e[i].out_result = xmap_transfer_one(target, &e[i]);
+			small = 1;
 		}
-		small = 1;
-		e[i].out_result = xmap_transfer_one(target, &e[i]);
 	}
 	if (file)
 		fput(file);

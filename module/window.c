@@ -253,23 +253,24 @@ static bool xmap_window_source_invalidate(struct mmu_interval_notifier *mni,
 /**
  * xmap_window_revoke - Take entries out that have been revoked
  * @win: The window; the root's lock of its tree is held, so it stays
- * @range: Addresses in S, any alignment; published as revoked
  *
  * As when S changes something, but nobody needs to be told that it is over:
  * from now on who takes the window's lock to insert finds that he may not.
+ * Everything from the first revoked page on goes; what may be seen comes back by
+ * faults.
  */
-void xmap_window_revoke(struct xmap_window *win, const struct xmap_range *range)
+void xmap_window_revoke(struct xmap_window *win)
 {
-	const struct xmap_range pages = {
-		.start = ALIGN_DOWN(range->start, PAGE_SIZE),
-		.end = ALIGN(range->end, PAGE_SIZE),
+	u64 usable = xmap_node_usable(win->obj.node, win->remote.start, win->remote.end);
+	struct xmap_range remote = {
+		.start = ALIGN_DOWN(usable, PAGE_SIZE),
+		.end = win->remote.end,
 	};
-	struct xmap_range remote = xmap_range_clip(&pages, &win->remote);
 	unsigned long start = xmap_window_to_local(win, remote.start);
 	unsigned long end = xmap_window_to_local(win, remote.end);
 	bool live;
 
-	if (xmap_range_empty(&remote))
+	if (usable == win->remote.end)
 		return;
 	spin_lock(&win->lock);
 	xmap_stage_invalidate(win, &remote);
@@ -496,6 +497,8 @@ int xmap_window_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EFAULT;
 	if (!xmap_range_contains(&target->range, &remote))
 		return -EACCES;
+	if (xmap_node_usable(target->obj.node, remote.start, remote.end) < remote.end)
+		return -ESTALE;
 
 	if (!xmap_mm_get(target->mm))
 		return -ESRCH;

@@ -38,6 +38,8 @@ struct xmap_stage {
  * struct xmap_window - One mapping of a target's memory in an address space A
  * @obj: Accounting and registry
  * @entry: Entry in the windows of @target's node.  Lock: the root's lock
+ * @revocation: Number of the last revocation that it need not be visited for.  Lock:
+ *	the root's lock
  * @target_file: File of @target.  Constant; holds a reference
  * @target: The target.  Constant
  * @vma: The mapping.  Constant, but only to be followed in a fault on it, or
@@ -64,6 +66,7 @@ struct xmap_stage {
 struct xmap_window {
 	struct xmap_object obj;
 	struct list_head entry;
+	u64 revocation;
 	struct file *target_file;
 	struct xmap_target *target;
 	struct vm_area_struct *vma;
@@ -119,6 +122,6 @@ void xmap_stage_invalidate(struct xmap_window *win, const struct xmap_range *rem
 
 /* window.c */
 void xmap_window_zap(struct xmap_window *win, unsigned long start, unsigned long end);
-void xmap_window_revoke(struct xmap_window *win, const struct xmap_range *range);
+void xmap_window_revoke(struct xmap_window *win);
 
 #endif /* XMAP_WINDOW_H */

@@ -5,9 +5,7 @@
  * Lock order, outermost first ("A" is the address space that holds a window,
  * "S" the one it shows):
  *
- *	xmap_node.drain (of the root)
- *	xmap_node.copying (of the root)
- *	  any mmap_lock; but under A's it is only tried for
+ *	xmap_node.forcing (of the root)	forced writes
  *	A's mmap_lock
  *	  xmap_account_lock		registry and per-user counts
  *	  xmap_node.lock (of the root)	tree
@@ -54,55 +52,52 @@ struct xmap_window;
  * struct xmap_node - Place of an export or a target in the tree of what was made from what
  * @refs: References: of the export or target, of the nodes below, of who revokes
  * @mm: The address space.  Constant; holds a reference to mm_count
+ * @maker: Thread group that made it.  Constant; holds a reference
  * @parent: What it was made from.  Constant; NULL or holds a reference
  * @root: Top of the tree, perhaps the node itself.  Constant; there through @parent
  * @depth: How far from the root.  Constant
- * @consent: Of the root: it is an export.  Constant once published
  * @sibling: Entry in the parent's @children.  Lock: the root's @lock
  * @children: Nodes made from this one.  Lock: the root's @lock
- * @windows: Windows on this target.  Lock: the root's @lock
- * @revoked: What was revoked here, or NULL.  RCU; written under the root's @lock
- * @wq: Pollers
+ * @nr_children: Their number.  Lock: the root's @lock, to change it
+ * @windows: Windows on this target, in the order of their @revocation.  Lock: the
+ *	root's @lock
+ * @revoked: What was revoked here, or NULL.  RCU; written under @publish
+ * @publish: Innermost
  * @lock: Of the root: guards the tree
- * @copying: Of the root: held for reading while bytes are copied
- * @drain: Of the root: held by who waits for copies to end
- * @draining: Of the root: somebody does, so who comes waits for him
+ * @consent: Of the root: it is an export.  Constant once published
+ * @revocations: Of the root: how many there were.  Counted after publishing
+ * @forcing: Of the root: held for reading during a forced write
+ * @wq: Of the root: pollers of everything in the tree
+ * @life: Of the root: notifier on @mm.  It also makes sure that @mm has the
+ *	machinery for interval notifiers, so that a window can be attached later
+ *	without a lock of @mm
+ * @dead: Of the root: the address space has ended.  Set once by the notifier
  *
  * node.c opens with how it works.
  */
 struct xmap_node {
 	refcount_t refs;
 	struct mm_struct *mm;
+	struct pid *maker;
 	struct xmap_node *parent;
 	struct xmap_node *root;
 	u32 depth;
-	bool consent;
 	struct list_head sibling;
 	struct list_head children;
+	u32 nr_children;
 	struct list_head windows;
 	struct xmap_revoked __rcu *revoked;
-	wait_queue_head_t wq;
+	/* Innermost. */
+	spinlock_t publish;
 	/* Inside any mmap_lock: nobody waits for one under it. */
 	struct mutex lock;
+	bool consent;
+	atomic64_t revocations;
 	/* Outside of any mmap_lock. */
-	struct rw_semaphore copying;
-	/* Outside of @copying. */
-	struct mutex drain;
-	bool draining;
-};
-
-/**
- * struct xmap_life - Learns of the end of an address space
- * @mni: Notifier.  It also makes sure that the mm has the machinery for
- *	interval notifiers, so that a window can be attached later without a
- *	lock of that mm
- * @dead: The address space has ended.  Set once by the notifier
- * @wq: Who is told
- */
-struct xmap_life {
-	struct mmu_interval_notifier mni;
+	struct rw_semaphore forcing;
+	wait_queue_head_t wq;
+	struct mmu_interval_notifier life;
 	bool dead;
-	wait_queue_head_t *wq;
 };
 
 /**
@@ -115,8 +110,8 @@ struct xmap_life {
  * @holder: Thread group that made it.  Constant; holds a reference
  * @since: CLOCK_BOOTTIME in ns.  Constant
  * @parent: @serial of what it was made from, or 0.  Constant
- * @node: Its place in the tree; of a window, its target's.  Constant; the object
- *	holds a reference
+ * @node: Its place in the tree; of a window, its target's.  Constant; an export or
+ *	a target holds a reference, a window its target
  *
  * Lives in its export, target or window: xmap_account_charge() to
  * xmap_account_uncharge().
@@ -163,7 +158,6 @@ struct xmap_grant {
  * @exempt: Opened with CAP_SYS_PTRACE in the initial user namespace: not
  *	touched by XMAP_DENY.  Constant
  * @windows: Number of windows
- * @life: Learns of the end of @mm
  *
  * Lives as long as its file.  A window holds the file.
  */
@@ -176,7 +170,6 @@ struct xmap_target {
 	u32 rights;
 	bool exempt;
 	atomic_t windows;
-	struct xmap_life life;
 };
 
 /* main.c */
@@ -210,16 +203,18 @@ struct xmap_node *xmap_node_get(struct xmap_node *node);
 void xmap_node_put(struct xmap_node *node);
 u64 xmap_node_usable(const struct xmap_node *node, u64 start, u64 end);
 bool xmap_node_revoked(const struct xmap_node *node, const struct xmap_range *range);
-u32 xmap_node_children(struct xmap_node *node);
+bool xmap_node_made_by(const struct xmap_node *node, const struct pid *tgid);
 int xmap_node_add_window(struct xmap_node *node, struct xmap_window *win);
 void xmap_node_remove_window(struct xmap_node *node, struct xmap_window *win);
 int xmap_node_revoke(struct xmap_node *node, const struct xmap_range *range);
-int xmap_copying_begin(struct xmap_node *node, bool may_wait);
-void xmap_copying_end(struct xmap_node *node);
+int xmap_copying_begin(void);
+void xmap_copying_end(int idx);
+int xmap_forcing_begin(struct xmap_node *node);
+void xmap_forcing_end(struct xmap_node *node);
 
 /* life.c */
-int xmap_life_watch(struct xmap_life *life, struct mm_struct *mm, wait_queue_head_t *wq);
-void xmap_life_end(struct xmap_life *life);
+int xmap_life_watch(struct xmap_node *root);
+void xmap_life_end(struct xmap_node *root);
 u32 xmap_state(const struct xmap_node *node, const struct xmap_range *range);
 const char *xmap_state_name(u32 state);
 
@@ -287,8 +282,9 @@ int xmap_account_charge(struct xmap_object *obj, u32 kind);
 void xmap_account_publish(struct xmap_object *obj);
 void xmap_account_uncharge(struct xmap_object *obj);
 void xmap_account_usage(u32 *targets, u32 *windows, u32 *exports);
-struct xmap_node *xmap_account_find(bool (*test)(const struct xmap_object *obj, const void *data),
-				    const void *data);
+struct xmap_node *xmap_account_find(bool (*test)(const struct xmap_object *obj, void *data),
+				    void *data);
+bool xmap_object_visible(const struct xmap_object *obj);
 int xmap_ioctl_list(struct xmap_ucmd *ucmd);
 
 /*

@@ -558,15 +558,15 @@ enum xmap_export_create_flags {
  * @receiver_uid: With FOR_USER: a user id in the caller's user namespace; else 0
  * @out_id: With PUBLISH: a random number, not 0, that nobody can guess; else 0
  * @name: With PUBLISH: a name, seen by those in the caller's user namespace;
- *	empty for none.  Printable, without slash, and NUL to the end.
+ *	empty for none.  Printable ASCII without space and slash, NUL to the end.
  *
  * Offer memory of the calling process.  Whoever gets the descriptor, or may open
  * the published export, can accept: the target that he gets has no more than
  * @rights and that range, and no more than the pages themselves allow the
  * caller.  Nobody is asked but the caller, who owns the memory.
  *
- * It is for this address space: after execve() it is dead.  A name goes with the
- * last descriptor.  Closing the descriptor ends the offer, but takes nothing
+ * It is for this address space: after execve() it is dead.  Closing the descriptor,
+ * with all its duplicates, ends the offer and frees the name, but takes nothing
  * back from those who have accepted; XMAP_REVOKE does.
  *
  * Errors besides the general ones: EFAULT (the range leaves the user address
@@ -603,11 +603,12 @@ struct xmap_cmd_export_create {
  *
  * Open a published export.  By name only those are found that were published in
  * the caller's user namespace.  The mode decides, as for a file, with the
- * caller's effective ids; CAP_DAC_OVERRIDE in the user namespace of the creator
- * overrides it.  The descriptor is good for accepting, not for revoking.
+ * caller's effective ids; CAP_IPC_OWNER in the user namespace of the creator
+ * overrides it.  The descriptor is good for accepting while the offer stands, not
+ * for revoking.
  *
- * Errors besides the general ones: EACCES (the mode, or a right that is not
- * offered), ENOENT, ESRCH, ESTALE.
+ * Errors besides the general ones: EACCES (the mode, a right that is not offered,
+ * or offered to somebody else), ENOENT, ESRCH, ESTALE (expired, or revoked).
  */
 struct xmap_cmd_export_open {
 	__u32 size;
@@ -633,7 +634,8 @@ struct xmap_cmd_export_open {
  *
  * Errors besides the general ones: EACCES (a right or a part of the range that
  * is not offered, or offered to somebody else), EDQUOT (accepted often enough,
- * or too many targets), ESTALE (expired, or revoked), ESRCH (the owner is gone).
+ * or too many targets), ESTALE (expired, closed or revoked), ESRCH (the owner is
+ * gone).
  */
 struct xmap_cmd_export_accept {
 	__u32 size;
@@ -660,8 +662,8 @@ struct xmap_cmd_export_accept {
  * @out_expires: As given
  * @out_id: As given out; 0 if it is not published
  *
- * poll() on an export says POLLIN when it was accepted since somebody last
- * asked this, and POLLHUP when it is dead or revoked.
+ * poll() on an export says POLLIN when it was accepted since its maker last asked
+ * this, and POLLHUP when it is closed, dead or revoked.
  */
 struct xmap_cmd_export_info {
 	__u32 size;
@@ -695,14 +697,15 @@ struct xmap_cmd_export_info {
  * transferred, but not be seen in a window.  It cannot be undone; the owner can
  * make another export.
  *
- * Allowed to the process that made the object.  For what comes from an export,
- * also to the process whose memory it is, and to CAP_SYS_ADMIN in the user
+ * Allowed to the process that made the object, or what it was made from.  For what
+ * comes from an export, also to the process whose memory it is, and to CAP_SYS_ADMIN in the user
  * namespace of that memory; for what was opened by privilege, to CAP_SYS_ADMIN
  * in the user namespace of who holds it.
  *
- * Errors besides the general ones: EPERM, ENOENT (no such @serial), EDQUOT (too
- * many pieces: revoke all of it), EINTR (a signal that kills; it is revoked, but
- * a copy that was under way may not have ended).
+ * Errors besides the general ones: EPERM, ENOENT (no such @serial, or not one that
+ * the caller can see), EDQUOT (more than 64 pieces that do not touch: revoke all of
+ * it), EINTR (a signal that kills; it is revoked, but a forced write that was under
+ * way may not have ended).
  */
 struct xmap_cmd_revoke {
 	__u32 size;
@@ -735,7 +738,8 @@ enum xmap_deny_flags {
  * Refuse XMAP_TARGET_OPEN on the caller's own address space: EACCES to everybody
  * but the caller himself and those with CAP_SYS_PTRACE in the initial user
  * namespace.  Targets that others have opened on it without that capability are
- * revoked.  What the caller exports is not concerned.
+ * revoked.  What the caller exports, or has opened on itself and given away, is
+ * not concerned.
  *
  * It ends with the address space, that is with execve(), and a child begins
  * without it.
