@@ -24,12 +24,38 @@ static void close_derive(void *cmd)
 	close(((struct xmap_cmd_target_derive *)cmd)->out_fd);
 }
 
+static void close_export_create(void *cmd)
+{
+	close(((struct xmap_cmd_export_create *)cmd)->out_fd);
+}
+
+static void close_export_open(void *cmd)
+{
+	close(((struct xmap_cmd_export_open *)cmd)->out_fd);
+}
+
+static void close_export_accept(void *cmd)
+{
+	close(((struct xmap_cmd_export_accept *)cmd)->out_fd);
+}
+
+/* The kinds of file that have commands. */
+enum file_kind {
+	ON_DEV,
+	ON_TARGET,
+	ON_EXPORT,
+	FILE_KINDS,
+};
+
 FIXTURE(command)
 {
+	int files[FILE_KINDS];
 	int dev;
 	int target;
 	int pidfd;
 	int fd;
+	__u64 serial;
+	__u64 id;
 	__u8 *room;
 	size_t room_size;
 	__u8 *page;
@@ -43,7 +69,9 @@ FIXTURE_VARIANT(command)
 {
 	unsigned int nr;
 	size_t size;
-	bool on_target;
+	enum file_kind on;
+	/* It has no outputs, so that nothing can go wrong when they are written. */
+	bool no_outputs;
 	__u32 known_flags;
 	/* Offset of the reserved field, or 0. */
 	size_t reserved;
@@ -81,14 +109,14 @@ FIXTURE_VARIANT_ADD(command, target_info)
 {
 	.nr = XMAP_CMD_TARGET_INFO,
 	.size = sizeof(struct xmap_cmd_target_info),
-	.on_target = true,
+	.on = ON_TARGET,
 };
 
 FIXTURE_VARIANT_ADD(command, target_derive)
 {
 	.nr = XMAP_CMD_TARGET_DERIVE,
 	.size = sizeof(struct xmap_cmd_target_derive),
-	.on_target = true,
+	.on = ON_TARGET,
 	.undo = close_derive,
 };
 
@@ -96,7 +124,7 @@ FIXTURE_VARIANT_ADD(command, target_maps)
 {
 	.nr = XMAP_CMD_TARGET_MAPS,
 	.size = sizeof(struct xmap_cmd_target_maps),
-	.on_target = true,
+	.on = ON_TARGET,
 	.reserved = offsetof(struct xmap_cmd_target_maps, __reserved),
 };
 
@@ -104,12 +132,104 @@ FIXTURE_VARIANT_ADD(command, target_prefault)
 {
 	.nr = XMAP_CMD_TARGET_PREFAULT,
 	.size = sizeof(struct xmap_cmd_target_prefault),
-	.on_target = true,
+	.on = ON_TARGET,
 	.known_flags = XMAP_TARGET_PREFAULT_WRITE,
+};
+
+FIXTURE_VARIANT_ADD(command, export_create)
+{
+	.nr = XMAP_CMD_EXPORT_CREATE,
+	.size = sizeof(struct xmap_cmd_export_create),
+	.known_flags = XMAP_EXPORT_PUBLISH | XMAP_EXPORT_FOR_PROCESS | XMAP_EXPORT_FOR_USER,
+	.undo = close_export_create,
+};
+
+FIXTURE_VARIANT_ADD(command, export_open)
+{
+	.nr = XMAP_CMD_EXPORT_OPEN,
+	.size = sizeof(struct xmap_cmd_export_open),
+	.undo = close_export_open,
+};
+
+FIXTURE_VARIANT_ADD(command, export_accept)
+{
+	.nr = XMAP_CMD_EXPORT_ACCEPT,
+	.size = sizeof(struct xmap_cmd_export_accept),
+	.on = ON_EXPORT,
+	.undo = close_export_accept,
+};
+
+FIXTURE_VARIANT_ADD(command, export_info)
+{
+	.nr = XMAP_CMD_EXPORT_INFO,
+	.size = sizeof(struct xmap_cmd_export_info),
+	.on = ON_EXPORT,
+};
+
+FIXTURE_VARIANT_ADD(command, revoke_by_number)
+{
+	.nr = XMAP_CMD_REVOKE,
+	.size = sizeof(struct xmap_cmd_revoke),
+	.no_outputs = true,
+};
+
+FIXTURE_VARIANT_ADD(command, revoke_target)
+{
+	.nr = XMAP_CMD_REVOKE,
+	.size = sizeof(struct xmap_cmd_revoke),
+	.on = ON_TARGET,
+	.no_outputs = true,
+};
+
+FIXTURE_VARIANT_ADD(command, revoke_export)
+{
+	.nr = XMAP_CMD_REVOKE,
+	.size = sizeof(struct xmap_cmd_revoke),
+	.on = ON_EXPORT,
+	.no_outputs = true,
+};
+
+FIXTURE_VARIANT_ADD(command, deny)
+{
+	.nr = XMAP_CMD_DENY,
+	.size = sizeof(struct xmap_cmd_deny),
+	.known_flags = XMAP_DENY_SET | XMAP_DENY_CLEAR | XMAP_DENY_FINAL,
+	.reserved = offsetof(struct xmap_cmd_deny, __reserved),
 };
 
 #define COMMAND FIXTURE_DATA(command)
 #define VARIANT FIXTURE_VARIANT(command)
+
+/* A published export of all that one has. */
+static int export_new(int dev, __u64 *out_id)
+{
+	struct xmap_cmd_export_create cmd = {
+		.size = sizeof(cmd),
+		.flags = XMAP_EXPORT_PUBLISH,
+		.rights = XMAP_RIGHTS_RW,
+		.mode = 0600,
+		.gid = -1,
+	};
+
+	if (ioctl(dev, XMAP_EXPORT_CREATE, &cmd))
+		return -1;
+	*out_id = cmd.out_id;
+	return cmd.out_fd;
+}
+
+/* The number of the first target that is listed: one's own. */
+static __u64 first_target(int dev)
+{
+	struct xmap_list_entry e;
+	__u64 cursor = 0;
+	__u32 count;
+
+	do {
+		if (_test_list(dev, &e, 1, cursor, &count, &cursor) || !count)
+			return 0;
+	} while (e.kind != XMAP_LIST_TARGET && cursor);
+	return e.serial;
+}
 
 FIXTURE_SETUP(command)
 {
@@ -120,7 +240,13 @@ FIXTURE_SETUP(command)
 	ASSERT_LE(0, self->pidfd);
 	test_target_open(self->dev, self->pidfd, getpid(), XMAP_RIGHTS_RW, 0, 0,
 			 &self->target);
-	self->fd = variant->on_target ? self->target : self->dev;
+	self->files[ON_DEV] = self->dev;
+	self->files[ON_TARGET] = self->target;
+	self->files[ON_EXPORT] = export_new(self->dev, &self->id);
+	ASSERT_LE(0, self->files[ON_EXPORT]);
+	self->fd = self->files[variant->on];
+	self->serial = first_target(self->dev);
+	ASSERT_NE(0, self->serial);
 
 	/* Room for a struct of more than a page, and nothing behind it. */
 	self->room_size = 4 * page;
@@ -143,6 +269,7 @@ FIXTURE_TEARDOWN(command)
 {
 	munmap(self->window, xmap_page_size());
 	free(self->maps);
+	close(self->files[ON_EXPORT]);
 	close(self->target);
 	close(self->pidfd);
 	close(self->dev);
@@ -164,6 +291,12 @@ static void fill(COMMAND *self,
 		struct xmap_cmd_target_derive derive;
 		struct xmap_cmd_target_maps maps;
 		struct xmap_cmd_target_prefault prefault;
+		struct xmap_cmd_export_create create;
+		struct xmap_cmd_export_open export_open;
+		struct xmap_cmd_export_accept accept;
+		struct xmap_cmd_export_info info;
+		struct xmap_cmd_revoke revoke;
+		struct xmap_cmd_deny deny;
 		__u32 size;
 	} u;
 
@@ -193,6 +326,22 @@ static void fill(COMMAND *self,
 	case XMAP_CMD_TARGET_PREFAULT:
 		u.prefault.addr = (uintptr_t)self->window;
 		u.prefault.length = xmap_page_size();
+		break;
+	case XMAP_CMD_EXPORT_CREATE:
+		u.create.rights = XMAP_RIGHT_READ;
+		break;
+	case XMAP_CMD_EXPORT_OPEN:
+		u.export_open.rights = XMAP_RIGHT_READ;
+		u.export_open.id = self->id;
+		break;
+	case XMAP_CMD_EXPORT_ACCEPT:
+		u.accept.rights = XMAP_RIGHT_READ;
+		break;
+	case XMAP_CMD_REVOKE:
+		/* A byte that nobody has. */
+		u.revoke.length = 1;
+		if (variant->on == ON_DEV)
+			u.revoke.serial = self->serial;
 		break;
 	}
 	u.size = variant->size;
@@ -361,20 +510,27 @@ TEST_F(command, pointers)
 	ASSERT_EQ(0, mprotect(self->room, page, PROT_READ));
 	test_query(self->dev, &before);
 	fds = count_fds();
-	EXPECT_ISSUE_ERRNO(EFAULT, self->room);
+	EXPECT_EQ(variant->no_outputs ? 0 : EFAULT,
+		  XMAP_ERRNO(issue(_metadata, self, variant, self->room)));
 	EXPECT_EQ(fds, count_fds());
 	test_query(self->dev, &after);
 	EXPECT_EQ(before.out_targets, after.out_targets);
 	EXPECT_EQ(before.out_windows, after.out_windows);
+	EXPECT_EQ(before.out_exports, after.out_exports);
 }
 
 TEST_F(command, wrong_file)
 {
-	int other = variant->on_target ? self->dev : self->target;
+	int kind;
 
 	fill(self, variant, self->room);
-	EXPECT_ERRNO(ENOTTY, ioctl(other, request(variant), self->room));
-	EXPECT_ERRNO(ENOTTY, ioctl(other, request(variant), NULL));
+	for (kind = 0; kind < FILE_KINDS; kind++) {
+		/* All three can be asked to revoke. */
+		if (kind == (int)variant->on || variant->nr == XMAP_CMD_REVOKE)
+			continue;
+		EXPECT_ERRNO(ENOTTY, ioctl(self->files[kind], request(variant), self->room));
+		EXPECT_ERRNO(ENOTTY, ioctl(self->files[kind], request(variant), NULL));
+	}
 }
 
 TEST_F(command, wrong_encoding)
@@ -459,18 +615,33 @@ TEST_F(command, values)
 		test_err_target_prefault(EINVAL, self->target, 0, self->page,
 					 xmap_page_size());
 		break;
+	case XMAP_CMD_REVOKE:
+		/* A number where there is a descriptor, none where there is none. */
+		fill(self, variant, self->room);
+		((struct xmap_cmd_revoke *)self->room)->serial =
+			variant->on == ON_DEV ? 0 : self->serial;
+		EXPECT_ISSUE_ERRNO(EINVAL, self->room);
+		break;
+	case XMAP_CMD_DENY:
+		fill(self, variant, self->room);
+		((struct xmap_cmd_deny *)self->room)->flags = XMAP_DENY_FINAL;
+		EXPECT_ISSUE_ERRNO(EINVAL, self->room);
+		break;
 	}
 }
 
-/* Every number of the type that no command has, on both kinds of file. */
+/* Every number of the type that no command has, on all kinds of file. */
 TEST(unknown_commands)
 {
 	struct xmap_cmd_query query;
+	int dev, target, export;
 	unsigned int nr;
-	int dev, target;
+	__u64 id;
 
 	test_dev_open(&dev);
 	test_target_open_pid(dev, getpid(), XMAP_RIGHT_READ, &target);
+	export = export_new(dev, &id);
+	ASSERT_LE(0, export);
 	test_query(dev, &query);
 	for (nr = 0; nr < 256; nr++) {
 		if (nr >= XMAP_CMD_BASE && nr - XMAP_CMD_BASE < 64 &&
@@ -478,8 +649,10 @@ TEST(unknown_commands)
 			continue;
 		EXPECT_ERRNO(ENOTTY, ioctl(dev, _IO(XMAP_TYPE, nr), &query));
 		EXPECT_ERRNO(ENOTTY, ioctl(target, _IO(XMAP_TYPE, nr), &query));
+		EXPECT_ERRNO(ENOTTY, ioctl(export, _IO(XMAP_TYPE, nr), &query));
 		EXPECT_ERRNO(ENOTTY, ioctl(dev, _IO(XMAP_TYPE, nr), NULL));
 	}
+	close(export);
 	close(target);
 	close(dev);
 }
@@ -499,9 +672,11 @@ TEST(query)
 	EXPECT_LT(0, query.out_max_targets);
 	EXPECT_LT(0, query.out_max_windows);
 	EXPECT_EQ(0, query.__reserved);
-	EXPECT_EQ(0xff, query.out_commands);
+	EXPECT_EQ(xmap_read_long(XMAP_PARAMS "max_exports"), query.out_max_exports);
+	EXPECT_LT(0, query.out_max_exports);
+	EXPECT_EQ(0x3fff, query.out_commands);
 	EXPECT_EQ(0, query.out_errata);
-	EXPECT_EQ(XMAP_FEATURE_WINDOW | XMAP_FEATURE_MEMFD,
+	EXPECT_EQ(XMAP_FEATURE_WINDOW | XMAP_FEATURE_MEMFD | XMAP_FEATURE_EXPORT,
 		  query.out_features & ~(__u64)XMAP_FEATURE_NOWAIT);
 
 	test_target_open_pid(dev, getpid(), XMAP_RIGHT_READ, &target);
@@ -518,7 +693,7 @@ TEST(query)
 
 TEST(layout_commands)
 {
-	EXPECT_EQ(56, sizeof(struct xmap_cmd_query));
+	EXPECT_EQ(64, sizeof(struct xmap_cmd_query));
 	EXPECT_FIELD(0, xmap_cmd_query, size);
 	EXPECT_FIELD(4, xmap_cmd_query, flags);
 	EXPECT_FIELD(8, xmap_cmd_query, out_abi);
@@ -530,6 +705,8 @@ TEST(layout_commands)
 	EXPECT_FIELD(32, xmap_cmd_query, out_features);
 	EXPECT_FIELD(40, xmap_cmd_query, out_commands);
 	EXPECT_FIELD(48, xmap_cmd_query, out_errata);
+	EXPECT_FIELD(56, xmap_cmd_query, out_max_exports);
+	EXPECT_FIELD(60, xmap_cmd_query, out_exports);
 
 	EXPECT_EQ(40, sizeof(struct xmap_cmd_target_open));
 	EXPECT_FIELD(8, xmap_cmd_target_open, fd);
@@ -578,6 +755,59 @@ TEST(layout_commands)
 	EXPECT_FIELD(20, xmap_cmd_list, out_count);
 	EXPECT_FIELD(24, xmap_cmd_list, cursor);
 	EXPECT_FIELD(32, xmap_cmd_list, out_cursor);
+}
+
+TEST(layout_exports)
+{
+	EXPECT_EQ(136, sizeof(struct xmap_cmd_export_create));
+	EXPECT_FIELD(8, xmap_cmd_export_create, rights);
+	EXPECT_FIELD(12, xmap_cmd_export_create, out_fd);
+	EXPECT_FIELD(16, xmap_cmd_export_create, addr);
+	EXPECT_FIELD(24, xmap_cmd_export_create, length);
+	EXPECT_FIELD(32, xmap_cmd_export_create, expires);
+	EXPECT_FIELD(40, xmap_cmd_export_create, max_accepts);
+	EXPECT_FIELD(44, xmap_cmd_export_create, mode);
+	EXPECT_FIELD(48, xmap_cmd_export_create, gid);
+	EXPECT_FIELD(52, xmap_cmd_export_create, receiver_fd);
+	EXPECT_FIELD(56, xmap_cmd_export_create, receiver_pid);
+	EXPECT_FIELD(60, xmap_cmd_export_create, receiver_uid);
+	EXPECT_FIELD(64, xmap_cmd_export_create, out_id);
+	EXPECT_FIELD(72, xmap_cmd_export_create, name);
+	EXPECT_EQ(64, sizeof(((struct xmap_cmd_export_create *)0)->name));
+
+	EXPECT_EQ(88, sizeof(struct xmap_cmd_export_open));
+	EXPECT_FIELD(8, xmap_cmd_export_open, rights);
+	EXPECT_FIELD(12, xmap_cmd_export_open, out_fd);
+	EXPECT_FIELD(16, xmap_cmd_export_open, id);
+	EXPECT_FIELD(24, xmap_cmd_export_open, name);
+	EXPECT_EQ(64, sizeof(((struct xmap_cmd_export_open *)0)->name));
+
+	EXPECT_EQ(32, sizeof(struct xmap_cmd_export_accept));
+	EXPECT_FIELD(8, xmap_cmd_export_accept, rights);
+	EXPECT_FIELD(12, xmap_cmd_export_accept, out_fd);
+	EXPECT_FIELD(16, xmap_cmd_export_accept, addr);
+	EXPECT_FIELD(24, xmap_cmd_export_accept, length);
+
+	EXPECT_EQ(64, sizeof(struct xmap_cmd_export_info));
+	EXPECT_FIELD(8, xmap_cmd_export_info, out_rights);
+	EXPECT_FIELD(12, xmap_cmd_export_info, out_state);
+	EXPECT_FIELD(16, xmap_cmd_export_info, out_pid);
+	EXPECT_FIELD(20, xmap_cmd_export_info, out_accepts);
+	EXPECT_FIELD(24, xmap_cmd_export_info, out_max_accepts);
+	EXPECT_FIELD(28, xmap_cmd_export_info, out_targets);
+	EXPECT_FIELD(32, xmap_cmd_export_info, out_addr);
+	EXPECT_FIELD(40, xmap_cmd_export_info, out_length);
+	EXPECT_FIELD(48, xmap_cmd_export_info, out_expires);
+	EXPECT_FIELD(56, xmap_cmd_export_info, out_id);
+
+	EXPECT_EQ(32, sizeof(struct xmap_cmd_revoke));
+	EXPECT_FIELD(8, xmap_cmd_revoke, serial);
+	EXPECT_FIELD(16, xmap_cmd_revoke, addr);
+	EXPECT_FIELD(24, xmap_cmd_revoke, length);
+
+	EXPECT_EQ(16, sizeof(struct xmap_cmd_deny));
+	EXPECT_FIELD(8, xmap_cmd_deny, out_flags);
+	EXPECT_FIELD(12, xmap_cmd_deny, __reserved);
 }
 
 TEST(layout_records)
@@ -629,6 +859,12 @@ TEST(numbers)
 	EXPECT_EQ(0xb985, XMAP_TARGET_DERIVE);
 	EXPECT_EQ(0xb986, XMAP_TARGET_MAPS);
 	EXPECT_EQ(0xb987, XMAP_TARGET_PREFAULT);
+	EXPECT_EQ(0xb988, XMAP_REVOKE);
+	EXPECT_EQ(0xb989, XMAP_EXPORT_CREATE);
+	EXPECT_EQ(0xb98a, XMAP_EXPORT_OPEN);
+	EXPECT_EQ(0xb98b, XMAP_EXPORT_ACCEPT);
+	EXPECT_EQ(0xb98c, XMAP_EXPORT_INFO);
+	EXPECT_EQ(0xb98d, XMAP_DENY);
 	EXPECT_EQ(1, XMAP_RIGHT_READ);
 	EXPECT_EQ(2, XMAP_RIGHT_WRITE);
 	EXPECT_EQ(4, XMAP_RIGHT_FORCE);
@@ -638,8 +874,18 @@ TEST(numbers)
 	EXPECT_EQ(1, XMAP_TARGET_PREFAULT_WRITE);
 	EXPECT_EQ(1, XMAP_TARGET_ALIVE);
 	EXPECT_EQ(2, XMAP_TARGET_DEAD);
+	EXPECT_EQ(3, XMAP_TARGET_REVOKED);
 	EXPECT_EQ(1, XMAP_LIST_TARGET);
 	EXPECT_EQ(2, XMAP_LIST_WINDOW);
+	EXPECT_EQ(3, XMAP_LIST_EXPORT);
+	EXPECT_EQ(1, XMAP_EXPORT_PUBLISH);
+	EXPECT_EQ(2, XMAP_EXPORT_FOR_PROCESS);
+	EXPECT_EQ(4, XMAP_EXPORT_FOR_USER);
+	EXPECT_EQ(64, XMAP_NAME_SIZE);
+	EXPECT_EQ(1, XMAP_DENY_SET);
+	EXPECT_EQ(2, XMAP_DENY_CLEAR);
+	EXPECT_EQ(4, XMAP_DENY_FINAL);
+	EXPECT_EQ(8, XMAP_FEATURE_EXPORT);
 }
 
 /* The device's own file knows nothing but commands. */
