@@ -5,8 +5,7 @@
  */
 #include <liburing.h>
 
-#include "xmap_utils.h"
-#include "xmap_peer.h"
+#include "xmap_export_utils.h"
 
 #define PAGES 16
 #define SEED 5
@@ -104,6 +103,30 @@ static int uring_write(struct io_uring *ring, int fd, const void *buf,
 }
 
 /* ---- Every operation ---- */
+
+/* A revoked piece ends a read as it ends a pread, however the ring does it. */
+TEST_F(uring, revoked)
+{
+	unsigned long start = self->mem + 2 * self->page + 16;
+	char *buf = calloc(PAGES, self->page);
+	__u64 word = 1;
+
+	test_revoke(self->fd, start, 8);
+	EXPECT_EQ(2 * self->page + 16, uring_read(&self->ring, self->fd, buf, PAGES * self->page,
+						  self->mem, variant->flags));
+	EXPECT_EQ(0, peer_check_here(buf, 2 * self->page + 16, SEED));
+	EXPECT_EQ(0, *(__u64 *)(buf + 2 * self->page + 16));
+	EXPECT_EQ(-ESTALE, uring_read(&self->ring, self->fd, &word, 8, start, variant->flags));
+	EXPECT_EQ(-ESTALE, uring_write(&self->ring, self->fd, &word, 8, start, variant->flags));
+	EXPECT_EQ(8, uring_read(&self->ring, self->fd, &word, 8, start + 8, variant->flags));
+	EXPECT_EQ(peer_word(SEED, 2 * self->page + 24), word);
+	test_revoke(self->fd, 0, 0);
+	EXPECT_EQ(-ESTALE, uring_read(&self->ring, self->fd, &word, 8, start + 8, variant->flags));
+	EXPECT_EQ(-ESTALE, uring_write(&self->ring, self->fd, &word, 8, self->mem,
+				       variant->flags));
+	EXPECT_EQ(0, peer_check(&self->peer, self->mem, PAGES * self->page, SEED));
+	free(buf);
+}
 
 TEST_F(uring, read_write)
 {
