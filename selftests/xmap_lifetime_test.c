@@ -4,7 +4,7 @@
  * in the life of a window, what may be done to a window as a mapping, and when
  * the module may go.
  */
-#include "xmap_reader.h"
+#include "xmap_export_utils.h"
 
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -819,6 +819,36 @@ TEST_F_TIMEOUT(module, remove_and_reload, PEER_TIMEOUT)
 	EXPECT_EQ(0, peer_check_here(again, 4 * PAGE, SEED + 1));
 	EXPECT_EQ(0, peer_munmap(&self->src, self->addr, 4 * PAGE));
 	EXPECT_SIGNAL(SIGBUS, again);
+}
+
+/* The denials of processes that live on go with the module, and come back with nobody. */
+TEST_F_TIMEOUT(module, remove_with_denials, PEER_TIMEOUT)
+{
+	struct peer other;
+	int dev, fd;
+
+	test_dev_open(&dev);
+	ASSERT_EQ(0, peer_spawn(&other));
+	ASSERT_EQ(XMAP_DENY_SET | XMAP_DENY_FINAL,
+		  peer_call(&other, op_deny, dev, XMAP_DENY_SET | XMAP_DENY_FINAL));
+	ASSERT_EQ(0, peer_close(&other, dev));
+	/* This one was there before the device was opened: it takes the descriptor. */
+	fd = peer_syscall(&self->src, SYS_open, XMAP_DEV, O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(XMAP_DENY_SET, peer_call(&self->src, op_deny, fd, XMAP_DENY_SET));
+	ASSERT_EQ(0, peer_close(&self->src, fd));
+	ASSERT_EQ(0, close(dev));
+
+	ASSERT_EQ(0, module_remove_idle());
+	/* One ends without the module, the other goes on with it. */
+	peer_end(&other);
+	ASSERT_EQ(0, module_insert(self->mode));
+	fd = peer_syscall(&self->src, SYS_open, XMAP_DEV, O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, peer_call(&self->src, op_deny, fd, 0));
+	EXPECT_EQ(XMAP_DENY_SET, peer_call(&self->src, op_deny, fd, XMAP_DENY_SET));
+	EXPECT_EQ(0, peer_call(&self->src, op_deny, fd, XMAP_DENY_CLEAR));
+	ASSERT_EQ(0, peer_close(&self->src, fd));
 }
 
 /* Source and reader live on through twenty rounds of load and unload. */
