@@ -832,7 +832,7 @@ TEST_F_TIMEOUT(module, remove_with_denials, PEER_TIMEOUT)
 	ASSERT_EQ(XMAP_DENY_SET | XMAP_DENY_FINAL,
 		  peer_call(&other, op_deny, dev, XMAP_DENY_SET | XMAP_DENY_FINAL));
 	ASSERT_EQ(0, peer_close(&other, dev));
-	/* This one was there before the device was opened: it takes the descriptor. */
+	/* This one is older than the descriptor here, and opens one of its own. */
 	fd = peer_syscall(&self->src, SYS_open, XMAP_DEV, O_RDWR);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(XMAP_DENY_SET, peer_call(&self->src, op_deny, fd, XMAP_DENY_SET));

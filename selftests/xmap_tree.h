@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Processes with exports, targets and windows on each other's memory, what a model
+ * says that each can do with them, and how to try it.
+ */
+#ifndef XMAP_TREE_H
+#define XMAP_TREE_H
+
+#include "xmap_export_utils.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+#define PAGES 6
+#define LEN (PAGES * PAGE)
+/* The owner may only read the one, and not even that the other. */
+#define READ_ONLY_PAGE 3
+#define NO_PAGE 4
+#define NODES 48
+#define WINDOWS 8
+#define PROBES 256
+
+/* The processes: two owners, a stranger, one of the first owner's user, and an administrator. */
+enum { OWNER_A, OWNER_B, STRANGER, SAME_USER, ADMIN, PROCS, OWNERS = STRANGER };
+
+static const struct {
+	uid_t uid;
+	__u64 caps;
+} who[PROCS] = {
+	{ UID_A, 0 }, { UID_B, 0 }, { 4711, 0 }, { UID_A, 0 },
+	{ 4712, CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_SYS_PTRACE) },
+};
+
+/* An export or a target, as the model has it; a number is never used twice in a case. */
+struct node {
+	bool export;
+	/* Of what an owner exported, not of what was opened on him. */
+	bool consent;
+	int owner;
+	int maker;
+	int parent;
+	__u32 rights;
+	/* All of the address space, else offsets in the owner's memory. */
+	bool whole;
+	size_t start;
+	size_t end;
+	__u64 serial;
+	/* Descriptors, or -1. */
+	int fd[PROCS];
+	/* Has all been revoked, and which bytes, here or above. */
+	bool all;
+	__u8 gone[LEN];
+};
+
+struct window {
+	int node;
+	int proc;
+	int prot;
+	size_t start;
+	size_t len;
+	char *at;
+};
+
+enum { PROBE_READ, PROBE_WRITE, PROBE_MAP, PROBE_DERIVE, PROBE_ACCEPT, PROBE_STATE, PROBE_WINDOW };
+
+/* One thing to try in a process, what the model expects, and what came of it. */
+struct probe {
+	int kind;
+	int node;
+	int fd;
+	int prot;
+	__u32 rights;
+	__u64 addr;
+	__u64 len;
+	size_t off;
+	__u64 seed;
+	long expected;
+	long result;
+};
+
+static struct probe *probes;
+static unsigned int nr_probes;
+static struct node node[NODES];
+static int nodes;
+static struct window window[WINDOWS];
+static __u64 rnd;
+
+FIXTURE(tree)
+{
+	int dev;
+	int sv[2];
+	struct peer p[PROCS];
+	unsigned long mem[OWNERS];
+	long old_scope;
+	bool dead[OWNERS];
+};
+
+#define TREE FIXTURE_DATA(tree)
+
+FIXTURE_SETUP(tree)
+{
+	ASSERT_EQ(0, getuid());
+	self->old_scope = xmap_read_long(YAMA_SCOPE);
+	ASSERT_EQ(0, xmap_write_long(YAMA_SCOPE, 0));
+	test_dev_open(&self->dev);
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, self->sv));
+	probes = xmap_shared(PROBES * sizeof(*probes));
+}
+
+FIXTURE_TEARDOWN(tree)
+{
+	xmap_write_long(YAMA_SCOPE, self->old_scope);
+	close(self->dev);
+}
+
+static unsigned int below(unsigned int n)
+{
+	return test_random(&rnd) % n;
+}
+
+static __u64 seed_of(int owner)
+{
+	return 1 + owner;
+}
+
+/* ---- In the processes ---- */
+
+static __u8 pattern_byte(__u64 seed, size_t off)
+{
+	return peer_word(seed, off & -8UL) >> 8 * (off % 8);
+}
+
+/* Bytes or -errno; what was read must be the owner's. */
+static long probe_copy(const struct probe *p)
+{
+	static __u8 buf[LEN];
+	ssize_t ret, i;
+
+	if (p->kind == PROBE_WRITE) {
+		for (i = 0; i < (ssize_t)p->len; i++)
+			buf[i] = pattern_byte(p->seed, p->off + i);
+		ret = pwrite(p->fd, buf, p->len, p->addr);
+		return ret < 0 ? -errno : ret;
+	}
+	memset(buf, 0, sizeof(buf));
+	ret = pread(p->fd, buf, p->len, p->addr);
+	if (ret < 0)
+		return -errno;
+	for (i = 0; i < (ssize_t)p->len; i++)
+		if (buf[i] != (i < ret ? pattern_byte(p->seed, p->off + i) : 0))
+			return -ENODATA;
+	return ret;
+}
+
+/* Four bits for a page: can be read, what it says is right, can be written. */
+static long probe_pages(const struct probe *p, char *win)
+{
+	__u64 value, right;
+	long seen = 0;
+	size_t off;
+
+	for (off = 0; off < p->len; off += PAGE) {
+		right = peer_word(p->seed, p->off + off);
+		if (!touch_load(win + off, &value))
+			seen |= (value == right ? 3L : 1L) << off / PAGE * 4;
+		if (p->prot & PROT_WRITE && !touch_store(win + off, right))
+			seen |= 4L << off / PAGE * 4;
+	}
+	return seen;
+}
+
+static long probe_run(const struct probe *p)
+{
+	struct xmap_cmd_export_info einfo;
+	struct xmap_cmd_target_info info;
+	char *win;
+	long ret;
+	int fd;
+
+	switch (p->kind) {
+	case PROBE_READ:
+	case PROBE_WRITE:
+		return probe_copy(p);
+	case PROBE_MAP:
+		win = _test_window_map(p->fd, p->addr, p->len, p->prot);
+		if (win == MAP_FAILED)
+			return -errno;
+		ret = probe_pages(p, win);
+		munmap(win, p->len);
+		return ret;
+	case PROBE_WINDOW:
+		return probe_pages(p, (char *)p->addr);
+	case PROBE_DERIVE:
+	case PROBE_ACCEPT:
+		ret = p->kind == PROBE_DERIVE ?
+		      _test_target_derive(p->fd, p->rights, p->addr, p->len, &fd) :
+		      _test_export_accept(p->fd, p->rights, p->addr, p->len, &fd);
+		return ret ? -errno : close(fd);
+	default:
+		/* Which kind of file it is the other command tells. */
+		if (!_test_target_info(p->fd, &info))
+			return info.out_state | info.out_rights << 4;
+		if (!_test_export_info(p->fd, &einfo))
+			return einfo.out_state | einfo.out_rights << 4 | 0x100;
+		return -errno;
+	}
+}
+
+/* First probe, number. */
+static long op_probe(const unsigned long *a)
+{
+	unsigned long i;
+
+	touch_init();
+	for (i = a[0]; i < a[0] + a[1]; i++)
+		probes[i].result = probe_run(&probes[i]);
+	return 0;
+}
+
+/* ---- The model ---- */
+
+static bool page_allows(size_t off, bool write)
+{
+	size_t page = off / PAGE;
+
+	return page != NO_PAGE && !(write && page == READ_ONLY_PAGE);
+}
+
+static bool all_gone(const struct node *n)
+{
+	return n->all || (!n->whole && !memchr(n->gone + n->start, 0, n->end - n->start));
+}
+
+static long model_state(TREE *self, const struct node *n)
+{
+	if (all_gone(n))
+		return XMAP_TARGET_REVOKED;
+	return self->dead[n->owner] ? XMAP_TARGET_DEAD : XMAP_TARGET_ALIVE;
+}
+
+static bool model_within(const struct node *n, size_t off, size_t len)
+{
+	return n->whole || (off >= n->start && off + len <= n->end);
+}
+
+/* What a copy of len bytes at off does: bytes, or -errno. */
+static long model_copy(TREE *self, const struct node *n, size_t off, size_t len, bool write)
+{
+	const __u8 *gone;
+	size_t done;
+
+	if (!(n->rights & (write ? XMAP_RIGHT_WRITE : XMAP_RIGHT_READ)))
+		return -EBADF;
+	if (!model_within(n, off, 1))
+		return -EACCES;
+	if (!n->whole && off + len > n->end)
+		len = n->end - off;
+	gone = memchr(n->gone + off, 1, len);
+	if (gone)
+		len = gone - (n->gone + off);
+	if (!len)
+		return -ESTALE;
+	if (self->dead[n->owner])
+		return -ESRCH;
+	for (done = 0; done < len && page_allows(off + done, write);)
+		done += PAGE - (off + done) % PAGE;
+	if (!done)
+		return -EFAULT;
+	return done < len ? done : len;
+}
+
+/* What can be seen in a window, as probe_pages() says it. */
+static long model_pages(TREE *self, const struct node *n, size_t off, size_t len, int prot)
+{
+	long seen = 0;
+	size_t at;
+
+	for (at = 0; at < len; at += PAGE) {
+		if (self->dead[n->owner] || memchr(n->gone + off + at, 1, PAGE))
+			continue;
+		if (page_allows(off + at, false))
+			seen |= 3L << at / PAGE * 4;
+		if (prot & PROT_WRITE && page_allows(off + at, true))
+			seen |= 4L << at / PAGE * 4;
+	}
+	return seen;
+}
+
+static long model_map(TREE *self, const struct node *n, size_t off, size_t len, int prot)
+{
+	__u32 rights = XMAP_RIGHT_READ | (prot & PROT_WRITE ? XMAP_RIGHT_WRITE : 0);
+
+	if (rights & ~n->rights || !model_within(n, off, len))
+		return -EACCES;
+	if (all_gone(n))
+		return -ESTALE;
+	if (self->dead[n->owner])
+		return -ESRCH;
+	if (memchr(n->gone + off, 1, len))
+		return -ESTALE;
+	return model_pages(self, n, off, len, prot);
+}
+
+/* Of a command that makes a target of this one: 0 or -errno. */
+static long model_make(TREE *self, const struct node *n, __u32 rights, size_t off, size_t len)
+{
+	if (rights & ~n->rights || (len && !model_within(n, off, len)))
+		return -EACCES;
+	if (len ? !memchr(n->gone + off, 0, len) : all_gone(n))
+		return -ESTALE;
+	return self->dead[n->owner] ? -ESRCH : 0;
+}
+
+static bool is_below(int i, int top)
+{
+	while (i >= 0 && i != top)
+		i = node[i].parent;
+	return i == top;
+}
+
+static void model_revoke(int top, size_t off, size_t len)
+{
+	int i;
+
+	for (i = 0; i < nodes; i++) {
+		if (!is_below(i, top))
+			continue;
+		node[i].all |= !len;
+		memset(node[i].gone + off, 1, len ?: LEN);
+	}
+}
+
+/* Who made it, who owns what was exported, who administers. */
+static bool model_may_revoke(const struct node *n, int proc)
+{
+	return n->maker == proc || (n->consent && n->owner == proc) || proc == ADMIN;
+}
+
+/* ---- Trying everything ---- */
+
+static struct probe *probe_new(TREE *self, int kind, int i, int proc, size_t off, size_t len)
+{
+	struct probe *p = &probes[nr_probes++];
+
+	*p = (struct probe){
+		.kind = kind,
+		.node = i,
+		.fd = node[i].fd[proc],
+		.addr = len ? self->mem[node[i].owner] + off : 0,
+		.len = len,
+		.off = off,
+		.seed = seed_of(node[i].owner),
+	};
+	return p;
+}
+
+/* Some bytes, often such that begin or end where a page or the handle does. */
+static void some_range(const struct node *n, size_t *off, size_t *len)
+{
+	size_t a[2];
+	int i;
+
+	do {
+		for (i = 0; i < 2; i++) {
+			switch (below(4)) {
+			case 0:
+				a[i] = below(PAGES + 1) * PAGE;
+				break;
+			case 1:
+				a[i] = n ? n->start + below(3) : below(3);
+				break;
+			case 2:
+				a[i] = n ? n->end - below(3) : LEN - below(3);
+				break;
+			default:
+				a[i] = below(LEN + 1);
+			}
+		}
+	} while (a[0] == a[1] || a[0] > LEN || a[1] > LEN);
+	*off = a[0] < a[1] ? a[0] : a[1];
+	*len = a[0] < a[1] ? a[1] - a[0] : a[0] - a[1];
+}
+
+static void probe_node(TREE *self, int i, int proc)
+{
+	struct node *n = &node[i];
+	struct probe *p;
+	size_t off, len;
+	int kind;
+
+	p = probe_new(self, PROBE_STATE, i, proc, 0, 0);
+	p->expected = model_state(self, n) | n->rights << 4 | (n->export ? 0x100 : 0);
+
+	some_range(n, &off, &len);
+	kind = n->export ? PROBE_ACCEPT : PROBE_DERIVE;
+	if (below(4) == 0) {
+		off = 0;
+		len = 0;
+	}
+	p = probe_new(self, kind, i, proc, off, len);
+	p->rights = 1 + below(XMAP_RIGHTS_RW);
+	p->expected = model_make(self, n, p->rights, off, len);
+	if (n->export)
+		return;
+
+	for (kind = PROBE_READ; kind <= PROBE_WRITE; kind++) {
+		some_range(n, &off, &len);
+		p = probe_new(self, kind, i, proc, off, len);
+		p->expected = model_copy(self, n, off, len, kind == PROBE_WRITE);
+	}
+	off = below(PAGES);
+	len = 1 + below(PAGES - off);
+	p = probe_new(self, PROBE_MAP, i, proc, off * PAGE, len * PAGE);
+	p->prot = below(2) ? RW : PROT_READ;
+	p->expected = model_map(self, n, off * PAGE, len * PAGE, p->prot);
+}
+
+static void probe_window(TREE *self, const struct window *w)
+{
+	struct probe *p = probe_new(self, PROBE_WINDOW, w->node, w->proc, w->start, w->len);
+
+	p->addr = (unsigned long)w->at;
+	p->prot = w->prot;
+	p->expected = model_pages(self, &node[w->node], w->start, w->len, w->prot);
+}
+
+/* Everything that a process has; 0, or the number of the first probe that failed + 1. */
+static long try_process(TREE *self, int proc)
+{
+	unsigned int i;
+	int n;
+
+	nr_probes = 0;
+	for (n = 0; n < nodes && nr_probes < PROBES - 16; n++)
+		if (node[n].fd[proc] >= 0)
+			probe_node(self, n, proc);
+	for (i = 0; i < WINDOWS && nr_probes < PROBES; i++)
+		if (window[i].at && window[i].proc == proc)
+			probe_window(self, &window[i]);
+	if (peer_call(&self->p[proc], op_probe, 0, nr_probes))
+		return -1;
+	for (i = 0; i < nr_probes; i++)
+		if (probes[i].result != probes[i].expected)
+			return i + 1;
+	return 0;
+}
+
+#endif /* XMAP_TREE_H */

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * No sequence of calls gives anybody a right that the giver lacked.  Several
+ * processes of several users export, accept, open, derive, pass on, map, revoke
+ * and close at random.  A model says what each handle can do; after each step all
+ * handles and all windows are tried.
+ *
+ * XMAP_TEST_SEED repeats a run; the seed is printed.
+ */
+#include "xmap_tree.h"
+
+#define STEPS 40
+
+/* ---- Steps ---- */
+
+/* A number of something that a process has, -1 if there is none. */
+static int some_node(int *proc)
+{
+	int tries, i;
+
+	for (tries = 0; tries < 50 && nodes; tries++) {
+		i = below(nodes);
+		*proc = below(PROCS);
+		if (node[i].fd[*proc] >= 0)
+			return i;
+	}
+	return -1;
+}
+
+static bool node_new(TREE *self, bool export, int maker, int parent, int owner, long fd,
+		     __u32 rights, size_t off, size_t len)
+{
+	struct node *n = &node[nodes], *up = parent < 0 ? NULL : &node[parent];
+	struct xmap_list_entry e;
+	int i;
+
+	*n = (struct node){ .export = export, .consent = export, .owner = owner,
+			    .maker = maker, .parent = parent, .rights = rights };
+	n->whole = len ? false : !up || up->whole;
+	n->start = len ? off : up ? up->start : 0;
+	n->end = len ? off + len : up ? up->end : LEN;
+	if (up) {
+		n->consent = up->consent;
+		n->all = up->all;
+		memcpy(n->gone, up->gone, LEN);
+	}
+	for (i = 0; i < PROCS; i++)
+		n->fd[i] = -1;
+	n->fd[maker] = fd;
+	nodes++;
+	/* The list has the same tree. */
+	if (!xmap_list_last(self->dev, export ? XMAP_LIST_EXPORT : XMAP_LIST_TARGET,
+			    self->p[maker].pid, &e))
+		return false;
+	n->serial = e.serial;
+	return e.parent == (up ? up->serial : 0) && e.rights == rights &&
+	       e.target_pid == self->p[owner].pid;
+}
+
+/* Each step: true if it went as the model says. */
+static bool step_export(TREE *self)
+{
+	__u32 rights = 1 + below(XMAP_RIGHTS_RW);
+	size_t off = 0, len = 0;
+	int owner = below(OWNERS);
+	long fd;
+
+	if (below(4))
+		some_range(NULL, &off, &len);
+	fd = peer_call(&self->p[owner], op_export, self->dev, rights,
+		       len ? self->mem[owner] + off : 0, len);
+	return fd >= 0 && node_new(self, true, owner, -1, owner, fd, rights, off, len);
+}
+
+/* /dev/xmap, process, rights, address, length. */
+static long op_open_range(const unsigned long *a)
+{
+	int pidfd = xmap_pidfd_open(a[1], 0), fd, ret;
+
+	ret = _test_target_open(a[0], pidfd, a[1], a[2], a[3], a[4], &fd);
+	close(pidfd);
+	return ret ? -1 : fd;
+}
+
+static bool step_open(TREE *self)
+{
+	__u32 rights = 1 + below(XMAP_RIGHTS_RW);
+	int owner = below(OWNERS);
+	size_t off, len;
+	long fd;
+
+	some_range(NULL, &off, &len);
+	fd = peer_call(&self->p[ADMIN], op_open_range, self->dev, self->p[owner].pid, rights,
+		       self->mem[owner] + off, len);
+	if (fd < 0)
+		return false;
+	if (!node_new(self, false, ADMIN, -1, owner, fd, rights, off, len))
+		return false;
+	/* Somebody else, who may not, is told so. */
+	return peer_call(&self->p[STRANGER], op_open_range, self->dev, self->p[owner].pid, rights,
+			 0, 0) == -1 && errno == EACCES;
+}
+
+static bool step_make(TREE *self)
+{
+	__u32 rights = 1 + below(XMAP_RIGHTS_RW);
+	int proc, i = some_node(&proc);
+	size_t off = 0, len = 0;
+	long expected, fd;
+	__u64 addr;
+
+	if (i < 0)
+		return true;
+	if (below(3))
+		some_range(&node[i], &off, &len);
+	addr = len ? self->mem[node[i].owner] + off : 0;
+	expected = model_make(self, &node[i], rights, off, len);
+	fd = peer_call(&self->p[proc], node[i].export ? op_accept : op_derive, node[i].fd[proc],
+		       rights, addr, len);
+	if (fd < 0)
+		return -errno == expected;
+	return !expected && node_new(self, false, proc, i, node[i].owner, fd, rights, off, len);
+}
+
+static bool step_pass(TREE *self)
+{
+	int from, to = below(PROCS), i = some_node(&from), fd;
+
+	if (i < 0 || node[i].fd[to] >= 0)
+		return true;
+	fd = peer_take_fd(&self->p[from], node[i].fd[from]);
+	node[i].fd[to] = peer_give_fd(&self->p[to], self->sv, fd);
+	close(fd);
+	return node[i].fd[to] >= 0;
+}
+
+static bool step_close(TREE *self)
+{
+	int proc, i = some_node(&proc), fd;
+
+	if (i < 0)
+		return true;
+	fd = node[i].fd[proc];
+	node[i].fd[proc] = -1;
+	return !peer_close(&self->p[proc], fd);
+}
+
+static bool step_map(TREE *self)
+{
+	size_t off = below(PAGES), len = 1 + below(PAGES - off);
+	struct window *w = &window[below(WINDOWS)];
+	int proc, i = some_node(&proc);
+	long expected, at;
+
+	if (i < 0 || node[i].export)
+		return true;
+	if (w->at && peer_munmap(&self->p[w->proc], w->at, w->len))
+		return false;
+	*w = (struct window){ .node = i, .proc = proc, .prot = below(2) ? RW : PROT_READ,
+			      .start = off * PAGE, .len = len * PAGE };
+	expected = model_map(self, &node[i], w->start, w->len, w->prot);
+	at = peer_call(&self->p[proc], op_window, node[i].fd[proc],
+		       self->mem[node[i].owner] + w->start, w->len, w->prot);
+	if (at == -1)
+		return -errno == expected;
+	w->at = (char *)at;
+	return expected >= 0;
+}
+
+static bool step_revoke(TREE *self)
+{
+	int proc, i = some_node(&proc), by = below(PROCS), fd = self->dev, ret;
+	bool may, by_number = below(2);
+	size_t off = 0, len = 0;
+	__u64 serial = 0;
+
+	if (i < 0)
+		return true;
+	if (by_number) {
+		serial = node[i].serial;
+	} else {
+		by = proc;
+		fd = node[i].fd[proc];
+	}
+	if (below(5))
+		some_range(&node[i], &off, &len);
+	may = model_may_revoke(&node[i], by);
+	ret = peer_call(&self->p[by], op_revoke, fd, serial,
+			len ? self->mem[node[i].owner] + off : 0, len);
+	if (ret)
+		return !may && errno == EPERM;
+	if (may)
+		model_revoke(i, off, len);
+	return may;
+}
+
+static const struct {
+	const char *name;
+	bool (*fn)(TREE *self);
+	unsigned int weight;
+} steps[] = {
+	{ "export", step_export, 2 }, { "open", step_open, 1 }, { "make", step_make, 6 },
+	{ "pass", step_pass, 5 }, { "close", step_close, 1 }, { "map", step_map, 3 },
+	{ "revoke", step_revoke, 4 },
+};
+
+static unsigned int some_step(void)
+{
+	unsigned int sum = 0, i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++)
+		sum += steps[i].weight;
+	sum = below(sum);
+	for (i = 0; sum >= steps[i].weight; i++)
+		sum -= steps[i].weight;
+	return i;
+}
+
+/* ---- Cases ---- */
+
+static int case_begin(TREE *self)
+{
+	int i;
+
+	nodes = 0;
+	memset(window, 0, sizeof(window));
+	for (i = 0; i < PROCS; i++)
+		if (peer_spawn_as(&self->p[i], who[i].uid, who[i].uid, who[i].caps))
+			return -1;
+	for (i = 0; i < OWNERS; i++) {
+		self->dead[i] = false;
+		self->mem[i] = peer_map(&self->p[i], PEER_ANON, RW, LEN, seed_of(i));
+		if (self->mem[i] == PEER_MAP_FAILED ||
+		    peer_mprotect(&self->p[i], self->mem[i] + READ_ONLY_PAGE * PAGE, PAGE,
+				  PROT_READ) ||
+		    peer_mprotect(&self->p[i], self->mem[i] + NO_PAGE * PAGE, PAGE, PROT_NONE))
+			return -1;
+	}
+	return 0;
+}
+
+static void try_all(struct __test_metadata *_metadata, TREE *self, __u64 seed, const char *after)
+{
+	const struct probe *p;
+	long failed;
+	int proc;
+
+	for (proc = 0; proc < PROCS; proc++) {
+		if (proc < OWNERS && self->dead[proc])
+			continue;
+		failed = try_process(self, proc);
+		p = &probes[failed > 0 ? failed - 1 : 0];
+		ASSERT_EQ(0, failed) {
+			TH_LOG("seed %llu, after %s", (unsigned long long)seed, after);
+			TH_LOG("process %d, node %d, %zx-%zx, rights %u", proc, p->node,
+			       node[p->node].start, node[p->node].end, node[p->node].rights);
+			TH_LOG("probe %d, %zu bytes at %zx: %#lx, not %#lx", p->kind,
+			       (size_t)p->len, p->off, p->result, p->expected);
+		}
+	}
+}
+
+static void run_case(struct __test_metadata *_metadata, TREE *self, __u64 seed)
+{
+	unsigned int i, step;
+	int proc;
+
+	rnd = seed;
+	ASSERT_EQ(0, case_begin(self));
+	for (i = 0; i < STEPS && nodes < NODES; i++) {
+		step = i < 2 ? 0 : some_step();
+		ASSERT_TRUE(steps[step].fn(self)) {
+			TH_LOG("seed %llu, step %u: %s: %s", (unsigned long long)seed, i,
+			       steps[step].name, strerror(errno));
+		}
+		try_all(_metadata, self, seed, steps[step].name);
+	}
+	/* All that happened was done with the pattern: nothing else was written. */
+	for (proc = 0; proc < OWNERS; proc++) {
+		ASSERT_EQ(0, peer_check(&self->p[proc], self->mem[proc], NO_PAGE * PAGE,
+					seed_of(proc)));
+		peer_end(&self->p[proc]);
+		self->dead[proc] = true;
+		try_all(_metadata, self, seed, "the owner's end");
+	}
+	for (proc = OWNERS; proc < PROCS; proc++)
+		peer_end(&self->p[proc]);
+}
+
+TEST_F(tree, random)
+{
+	__u64 until = test_now_ms() + test_short_seconds() * 1000, seed;
+	const char *text = getenv("XMAP_TEST_SEED");
+	unsigned int cases = 0;
+
+	seed = text ? strtoull(text, NULL, 0) : xmap_boottime() / 1000;
+	TH_LOG("seed %llu", (unsigned long long)seed);
+	do {
+		run_case(_metadata, self, seed + cases);
+		cases++;
+	} while (!text && test_now_ms() < until);
+	TH_LOG("%u cases", cases);
+}
+
+/* The same ones every time. */
+TEST_F(tree, fixed_seeds)
+{
+	__u64 seed;
+
+	for (seed = 1; seed <= 4; seed++)
+		run_case(_metadata, self, seed);
+}
+
+TEST_HARNESS_MAIN
