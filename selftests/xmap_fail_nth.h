@@ -33,6 +33,7 @@ struct nth_baseline {
 	long use_count;
 	__u32 targets;
 	__u32 windows;
+	__u32 exports;
 	__u32 listed;
 };
 
@@ -155,6 +156,7 @@ static inline struct nth_baseline nth_baseline(int dev)
 		.use_count = xmap_read_long("/sys/module/xmap/refcnt"),
 		.targets = q.out_targets,
 		.windows = q.out_windows,
+		.exports = q.out_exports,
 		.listed = nth_count_listed(dev),
 	};
 }
@@ -167,6 +169,7 @@ static inline void _nth_assert_baseline(struct __test_metadata *_metadata, const
 	EXPECT_EQ(nth->before.use_count, now.use_count);
 	EXPECT_EQ(nth->before.targets, now.targets);
 	EXPECT_EQ(nth->before.windows, now.windows);
+	EXPECT_EQ(nth->before.exports, now.exports);
 	ASSERT_EQ(nth->before.listed, now.listed)
 	{
 		TH_LOG("%s: something stayed behind after failure %u", nth->name, nth->n);

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exports, revocation and denial while the kernel runs out of memory or a user
+ * copy fails: what fails has done nothing, and can be done again.
+ */
+#include "xmap_fail_nth.h"
+#include "xmap_export_utils.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+#define LEN (4 * PAGE)
+#define SEED 3
+#define NAME "xmap-fail.name"
+
+FIXTURE(consent)
+{
+	struct nth nth;
+	int dev;
+	/* Whose memory it is, in passes of which each needs a process of its own. */
+	struct peer peer;
+	unsigned long mem;
+	/* The test's own memory, offered by a name. */
+	__u64 *own;
+	int export;
+	__u64 id;
+};
+
+FIXTURE_SETUP(consent)
+{
+	struct xmap_cmd_export_create cmd = {
+		.flags = XMAP_EXPORT_PUBLISH,
+		.rights = XMAP_RIGHTS_RW,
+		.length = LEN,
+		.mode = 0666,
+		.gid = -1,
+		.name = NAME,
+	};
+
+	touch_init();
+	test_dev_open(&self->dev);
+	ASSERT_EQ(0, peer_spawn(&self->peer));
+	self->mem = peer_map(&self->peer, PEER_ANON, RW, LEN, SEED);
+	ASSERT_NE(PEER_MAP_FAILED, self->mem);
+	self->own = xmap_shared(LEN);
+	peer_fill_here(self->own, LEN, SEED);
+	cmd.addr = (unsigned long)self->own;
+	test_export_create_cmd(self->dev, &cmd);
+	self->export = cmd.out_fd;
+	self->id = cmd.out_id;
+}
+
+FIXTURE_TEARDOWN(consent)
+{
+	close(self->export);
+	peer_end(&self->peer);
+	close(self->dev);
+}
+
+/* ---- Offering and taking ---- */
+
+TEST_F(consent, create)
+{
+	struct xmap_cmd_export_create cmd = {
+		.flags = XMAP_EXPORT_PUBLISH | XMAP_EXPORT_FOR_PROCESS | XMAP_EXPORT_FOR_USER,
+		.rights = XMAP_RIGHT_READ,
+		.gid = -1,
+		.receiver_pid = self->peer.pid,
+		.receiver_fd = self->peer.pidfd,
+		.name = "xmap-fail.other",
+	};
+	int err;
+
+	nth_begin(&self->nth, self->dev, "export_create");
+	while (nth_next(&self->nth)) {
+		err = NTH_ERRNO(&self->nth, _test_export_create_cmd(self->dev, &cmd));
+		EXPECT_NTH(&self->nth, err, EFAULT, ENOMEM);
+		if (err) {
+			EXPECT_EQ(XMAP_UNTOUCHED, cmd.out_fd);
+			EXPECT_EQ((__u64)XMAP_UNTOUCHED, cmd.out_id);
+			/* Nor is the name taken. */
+			test_err_export_open(ENOENT, self->dev, 1, 0, "xmap-fail.other");
+		} else {
+			close(cmd.out_fd);
+		}
+	}
+}
+
+/* In a process each time that nothing has watched yet. */
+TEST_F(consent, create_the_first)
+{
+	struct peer p;
+	int err;
+	long fd;
+
+	nth_begin(&self->nth, self->dev, "export_create_the_first");
+	while (nth_next(&self->nth)) {
+		ASSERT_EQ(0, peer_spawn(&p));
+		err = NTH_PEER_ERRNO(&self->nth, &fd, &p, op_export, self->dev, XMAP_RIGHT_READ,
+				     0, 0);
+		EXPECT_NTH(&self->nth, err, EFAULT, ENOMEM);
+		peer_end(&p);
+	}
+}
+
+TEST_F(consent, open)
+{
+	int err, fd;
+
+	nth_begin(&self->nth, self->dev, "export_open");
+	while (nth_next(&self->nth)) {
+		err = NTH_ERRNO(&self->nth, _test_export_open(self->dev, XMAP_RIGHTS_RW, 0, NAME,
+							      &fd));
+		EXPECT_NTH(&self->nth, err, EFAULT, ENOMEM);
+		if (!err)
+			close(fd);
+		else
+			EXPECT_EQ(XMAP_UNTOUCHED, fd);
+	}
+	test_export_open(self->dev, XMAP_RIGHT_READ, self->id, NULL, &fd);
+}
+
+TEST_F(consent, accept)
+{
+	struct xmap_cmd_export_info info;
+	__u32 accepts = 0;
+	int err, fd;
+
+	nth_begin(&self->nth, self->dev, "export_accept");
+	while (nth_next(&self->nth)) {
+		err = NTH_ERRNO(&self->nth, _test_export_accept(self->export, XMAP_RIGHTS_RW, 0, 0,
+								&fd));
+		EXPECT_NTH(&self->nth, err, EFAULT, ENOMEM);
+		if (err) {
+			EXPECT_EQ(XMAP_UNTOUCHED, fd);
+		} else {
+			accepts++;
+			close(fd);
+		}
+		/* What failed does not count. */
+		test_export_info(self->export, &info);
+		EXPECT_EQ(accepts, info.out_accepts);
+		EXPECT_EQ(0, info.out_targets);
+	}
+	nth_assert_limit(self->dev);
+}
+
+TEST_F(consent, info)
+{
+	struct xmap_cmd_export_info info;
+	int err;
+
+	nth_begin(&self->nth, self->dev, "export_info");
+	while (nth_next(&self->nth)) {
+		err = NTH_ERRNO(&self->nth, _test_export_info(self->export, &info));
+		EXPECT_NTH(&self->nth, err, EFAULT);
+		EXPECT_EQ(err ? 0 : getpid(), info.out_pid);
+	}
+}
+
+/* ---- Taking back ---- */
+
+/* To revoke all of it needs no memory; a part needs some, or is not revoked. */
+static void sweep_revoke(struct __test_metadata *_metadata, FIXTURE_DATA(consent) *self,
+			 __u64 length, bool by_number)
+{
+	__u64 addr = length ? (unsigned long)self->own : 0, serial = 0, word;
+	int err, target;
+	char *win;
+
+	nth_begin(&self->nth, self->dev, length ? "revoke_part" : "revoke_all");
+	while (nth_next(&self->nth)) {
+		test_export_accept(self->export, XMAP_RIGHTS_RW, 0, 0, &target);
+		test_window_map(target, (unsigned long)self->own, LEN, RW, &win);
+		EXPECT_LOAD(peer_word(SEED, 0), win);
+		if (by_number)
+			serial = xmap_serial(self->dev, XMAP_LIST_TARGET, getpid());
+		err = NTH_ERRNO(&self->nth, _test_revoke_serial(by_number ? self->dev : target,
+								serial, addr, length));
+		EXPECT_NTH(&self->nth, err, EFAULT, length ? ENOMEM : EFAULT);
+		EXPECT_EQ(err ? 0 : SIGBUS, touch(win));
+		EXPECT_EQ(err ? 0 : ESTALE, XMAP_ERRNO(pread(target, &word, 8,
+							     (unsigned long)self->own)));
+		EXPECT_EQ(length || err ? 0 : SIGBUS, touch(win + PAGE));
+		munmap(win, LEN);
+		close(target);
+	}
+}
+
+TEST_F(consent, revoke_all)
+{
+	sweep_revoke(_metadata, self, 0, false);
+}
+
+TEST_F(consent, revoke_part)
+{
+	sweep_revoke(_metadata, self, PAGE, false);
+}
+
+TEST_F(consent, revoke_by_number)
+{
+	sweep_revoke(_metadata, self, 16, true);
+}
+
+/* ---- Refusing ---- */
+
+/* In a new process each time, with one who looks at it: the answer can get lost. */
+TEST_F(consent, deny)
+{
+	struct peer p;
+	int err, fd;
+	long now;
+
+	nth_begin(&self->nth, self->dev, "deny");
+	while (nth_next(&self->nth)) {
+		ASSERT_EQ(0, peer_spawn(&p));
+		ASSERT_EQ(0, peer_call(&p, op_become, UID_A, UID_A, 0, 0));
+		test_target_open_pid(self->dev, p.pid, XMAP_RIGHT_READ, &fd);
+		err = NTH_PEER_ERRNO(&self->nth, &now, &p, op_deny, self->dev, XMAP_DENY_SET);
+		EXPECT_NTH(&self->nth, err, EFAULT, ENOMEM);
+		EXPECT_EQ(err ? -1 : XMAP_DENY_SET, now);
+		if (err == ENOMEM)
+			EXPECT_EQ(0, peer_call(&p, op_deny, self->dev, 0));
+		EXPECT_EQ(XMAP_DENY_SET, peer_call(&p, op_deny, self->dev, XMAP_DENY_SET));
+		EXPECT_EQ(0, peer_call(&p, op_deny, self->dev, XMAP_DENY_CLEAR));
+		close(fd);
+		peer_end(&p);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	return nth_main(argc, argv);
+}
