@@ -153,7 +153,7 @@ static void report(const struct bench *b, const struct bench_case *c,
 		memfd = ratio_to(c, results, i, "memfd");
 		process_vm = ratio_to(c, results, i, "process_vm_readv");
 
-		printf("%-21s %-17s %9zu %11.3f %11.3f %11.3f %-3s", c->name, c->ways[i].name,
+		printf("%-27s %-17s %9zu %11.3f %11.3f %11.3f %-3s", c->name, c->ways[i].name,
 		       c->size, mid, sorted[0] / c->unit_ns, sorted[c->rounds - 1] / c->unit_ns,
 		       c->unit);
 		print_ratio(memfd);
@@ -193,7 +193,7 @@ int main(int argc, char **argv)
 	printf("# xmap_bench on %s: %s\n", uts.release,
 	       b.dev_fd >= 0 ? "with /dev/xmap" :
 	       "no /dev/xmap, so only the other ways; load the module for all");
-	printf("%-21s %-17s %9s %11s %11s %11s %-3s %9s %9s\n", "case", "way", "size",
+	printf("%-27s %-17s %9s %11s %11s %11s %-3s %9s %9s\n", "case", "way", "size",
 	       "median", "min", "max", "", "/memfd", "/procvm");
 	for (const struct bench_case *c = bench_cases; c->name; c++) {
 		run_case(&b, c, results);

@@ -45,6 +45,7 @@ struct bench {
 	/* Open files; -1 without the module. */
 	int dev_fd;
 	int target_fd;
+	int export_fd;
 	int mem_fd;
 	int memfd;
 	/* Warm mappings of the whole payload: window is NULL without the module. */
@@ -56,7 +57,7 @@ struct bench {
 	/* Precomputed orders: words of the random range, words of the payload. */
 	uint32_t *index;
 	uint32_t *scattered;
-	/* Size of the running case in bytes. */
+	/* As in the running case. */
 	size_t size;
 };
 
@@ -91,7 +92,7 @@ struct bench_goal {
 /**
  * struct bench_case - Work that can be done in several ways
  * @name: As it stands in the table and the JSON file
- * @size: Bytes of one operation
+ * @size: Bytes of one operation; of the revoke cases, the number of mappings
  * @unit: Of the times reported
  * @unit_ns: Nanoseconds in one @unit
  * @rounds: How often each way runs
@@ -147,6 +148,13 @@ void copy_proc_mem(struct bench *b, void *to, size_t offset, size_t length);
 void copy_ptrace(struct bench *b, void *to, size_t offset, size_t length);
 void bench_trace(struct bench *b);
 void bench_untrace(struct bench *b);
+
+/* consent.c: the same; what the first needs. */
+double run_accept(struct bench *b, const struct bench_way *way, unsigned int round);
+double run_revoke(struct bench *b, const struct bench_way *way, unsigned int round);
+double run_revoke_one(struct bench *b, const struct bench_way *way, unsigned int round);
+double run_unmap_memfd(struct bench *b, const struct bench_way *way, unsigned int round);
+void bench_consent_start(struct bench *b);
 
 /* Loads and stores that the compiler leaves alone: they are what is measured. */
 static inline uint64_t load_word(const void *p)

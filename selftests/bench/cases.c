@@ -74,6 +74,19 @@ static const struct bench_way remap_ways[] = {
 	{ NULL },
 };
 
+static const struct bench_way accept_ways[] = {
+	{ "export", run_accept, NULL, true },
+	{ "memfd", run_accept, NULL, false },
+	{ NULL },
+};
+
+static const struct bench_way revoke_ways[] = {
+	{ "all-windows", run_revoke, NULL, true },
+	{ "one-window-more", run_revoke_one, NULL, true },
+	{ "memfd", run_unmap_memfd, NULL, false },
+	{ NULL },
+};
+
 const struct bench_case bench_cases[] = {
 	{
 		.name = "random-read",
@@ -154,6 +167,49 @@ const struct bench_case bench_cases[] = {
 		.unit_ns = 1e3,
 		.rounds = 31,
 		.ways = remap_ways,
+	}, {
+		.name = "pass-accept-map-touch-unmap",
+		.size = PAGE,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 31,
+		.ways = accept_ways,
+		.setup = bench_consent_start,
+	}, {
+		.name = "revoke",
+		.size = 1,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 31,
+		.ways = revoke_ways,
+	}, {
+		.name = "revoke",
+		.size = 10,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 31,
+		.ways = revoke_ways,
+	}, {
+		.name = "revoke",
+		.size = 100,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 31,
+		.ways = revoke_ways,
+	}, {
+		.name = "revoke",
+		.size = 1000,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 11,
+		.ways = revoke_ways,
+	}, {
+		.name = "revoke",
+		.size = 10000,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 3,
+		.ways = revoke_ways,
 	},
 	{ .name = NULL },
 };

@@ -83,9 +83,35 @@ static void pin(int n)
 	}
 }
 
+/* What the target tells when it is ready. */
+struct ready {
+	void *memory;
+	int export_fd;
+};
+
+/* Offer the payload, as the target that is asked for nothing else. */
+static int offer(void *memory)
+{
+	struct xmap_cmd_export_create cmd = {
+		.size = sizeof(cmd),
+		.rights = XMAP_RIGHT_READ | XMAP_RIGHT_WRITE,
+		.addr = (uintptr_t)memory,
+		.length = TOTAL,
+	};
+	int dev = open("/dev/xmap", O_RDWR | O_CLOEXEC);
+
+	if (dev < 0)
+		return -1;
+	if (ioctl(dev, XMAP_EXPORT_CREATE, &cmd))
+		err(1, "XMAP_EXPORT_CREATE");
+	close(dev);
+	return cmd.out_fd;
+}
+
 /* The target: ordinary 4 KiB anonymous pages, then wait until we hang up. */
 static noreturn void target_main(int ready_fd, int stop_fd)
 {
+	struct ready ready;
 	void *memory;
 	char byte;
 
@@ -96,7 +122,8 @@ static noreturn void target_main(int ready_fd, int stop_fd)
 		err(1, "mmap of the target's memory");
 	madvise(memory, TOTAL, MADV_NOHUGEPAGE);
 	fill(memory);
-	if (write(ready_fd, &memory, sizeof(memory)) != sizeof(memory))
+	ready = (struct ready){ .memory = memory, .export_fd = offer(memory) };
+	if (write(ready_fd, &ready, sizeof(ready)) != sizeof(ready))
 		err(1, "write");
 	while (read(stop_fd, &byte, 1) < 0 && errno == EINTR)
 		;
@@ -106,7 +133,7 @@ static noreturn void target_main(int ready_fd, int stop_fd)
 static void start_target(struct bench *b)
 {
 	int ready[2], stop[2];
-	void *memory;
+	struct ready what;
 	char path[32];
 
 	if (pipe2(ready, O_CLOEXEC) || pipe2(stop, O_CLOEXEC))
@@ -121,14 +148,20 @@ static void start_target(struct bench *b)
 	close(ready[1]);
 	close(stop[0]);
 	b->stop_fd = stop[1];
-	if (read(ready[0], &memory, sizeof(memory)) != sizeof(memory))
+	if (read(ready[0], &what, sizeof(what)) != sizeof(what))
 		errx(1, "the target process did not start");
 	close(ready[0]);
-	b->remote = (uintptr_t)memory;
+	b->remote = (uintptr_t)what.memory;
 
 	b->pidfd = syscall(SYS_pidfd_open, b->pid, 0);
 	if (b->pidfd < 0)
 		err(1, "pidfd_open");
+	b->export_fd = -1;
+	if (what.export_fd >= 0) {
+		b->export_fd = syscall(SYS_pidfd_getfd, b->pidfd, what.export_fd, 0);
+		if (b->export_fd < 0)
+			err(1, "pidfd_getfd");
+	}
 	snprintf(path, sizeof(path), "/proc/%d/mem", b->pid);
 	b->mem_fd = open(path, O_RDWR | O_CLOEXEC);
 	if (b->mem_fd < 0)
