@@ -40,7 +40,8 @@
  * struct xmap_export - An offer
  * @obj: Accounting, registry and tree; the node is a root
  * @refs: Its files, and who is about to make one
- * @maker: The maker's file, to be compared only.  Constant once it is there
+ * @maker: The maker's file, to be compared only; NULL before it is there and from its
+ *	release on, when another file can get its address
  * @closed: The offer has ended.  Set once
  * @pid: Thread group whose memory it is, for reports.  Constant; holds a reference
  * @range: Addresses.  Constant
@@ -205,10 +206,12 @@ static int xmap_export_release(struct inode *inode, struct file *file)
 {
 	struct xmap_export *export = file->private_data;
 
-	if (file == export->maker)
+	if (file == READ_ONCE(export->maker)) {
+		WRITE_ONCE(export->maker, NULL);
 		xmap_export_close(export);
-	else
+	} else {
 		xmap_export_put(export);
+	}
 	return 0;
 }
 
@@ -385,7 +388,7 @@ int xmap_ioctl_export_create(struct xmap_ucmd *ucmd)
 		return PTR_ERR(file);
 	}
 	/* From here on the file owns the offer. */
-	export->maker = file;
+	WRITE_ONCE(export->maker, file);
 
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0) {
