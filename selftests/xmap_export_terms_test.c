@@ -261,12 +261,28 @@ TEST_F(offer, dumpable_and_yama)
 
 /* ---- Limits ---- */
 
+/* /dev/xmap: wait until no process of this user has an export, as those of tests before had. */
+static long op_await_no_exports(const unsigned long *a)
+{
+	struct xmap_cmd_query q;
+
+	do {
+		sched_yield();
+		if (_test_query(a[0], &q))
+			return -1;
+	} while (q.out_exports);
+	return 0;
+}
+
 TEST_F(offer, limit)
 {
 	struct xmap_cmd_query query;
 	long fd[2], fresh;
 	int taken;
 
+	ASSERT_EQ(0, op_await_no_exports((unsigned long[]){ self->dev }));
+	ASSERT_EQ(0, peer_call(&self->owner, op_await_no_exports, self->dev));
+	ASSERT_EQ(0, peer_call(&self->user, op_await_no_exports, self->dev));
 	ASSERT_EQ(0, xmap_write_long(MAX_EXPORTS, 2));
 	test_query(self->dev, &query);
 	EXPECT_EQ(2, query.out_max_exports);

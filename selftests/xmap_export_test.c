@@ -390,15 +390,12 @@ TEST_F(offer, offer_is_closed)
 
 /* ---- What is seen ---- */
 
-static long op_poll_for(const unsigned long *a)
-{
-	return xmap_poll_for(a[0], a[1]);
-}
-
+/* Who offers is told of each acceptance once, however often others ask. */
 TEST_F(offer, poll)
 {
-	int fd = offer_range(self, XMAP_RIGHTS_RW, self->mem, LEN), target;
-	struct xmap_cmd_export_info info;
+	long made = peer_call(&self->owner, op_export, self->dev, XMAP_RIGHTS_RW, self->mem, LEN);
+	int fd = peer_take_fd(&self->owner, made), target;
+	struct xmap_cmd_export_info info, *told = (void *)self->ask;
 	long theirs = give(fd);
 
 	ASSERT_LE(0, theirs);
@@ -410,12 +407,19 @@ TEST_F(offer, poll)
 	ASSERT_LE(0, target);
 	EXPECT_EQ(POLLIN, peer_finish(&self->user));
 	EXPECT_EQ(POLLIN, xmap_poll_now(fd));
-	EXPECT_EQ(POLLIN, xmap_poll_now(fd));
 	test_export_info(fd, &info);
+	EXPECT_EQ(1, info.out_accepts);
+	EXPECT_EQ(POLLIN, xmap_poll_now(fd));
+	ASSERT_EQ(0, peer_call(&self->owner, op_export_info, made, told));
+	EXPECT_EQ(1, told->out_accepts);
 	EXPECT_EQ(0, xmap_poll_now(fd));
-	/* The end of a target is no news. */
+	/* The end of a target is no news, the next one is. */
 	close(target);
 	EXPECT_EQ(0, xmap_poll_now(fd));
+	ASSERT_LE(0, accept_all(fd, XMAP_RIGHT_READ));
+	EXPECT_EQ(POLLIN, xmap_poll_now(fd));
+	ASSERT_EQ(0, peer_call(&self->owner, op_export_info, made, told));
+	EXPECT_EQ(2, told->out_accepts);
 
 	ASSERT_EQ(0, peer_start(&self->user, op_poll_for, theirs, 0));
 	peer_end(&self->owner);

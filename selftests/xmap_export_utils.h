@@ -339,6 +339,18 @@ static inline long op_accept(const unsigned long *a)
 	return _test_export_accept(a[0], a[1], a[2], a[3], &fd) ? -1 : fd;
 }
 
+/* Export, what it says in shared memory. */
+static inline long op_export_info(const unsigned long *a)
+{
+	return _test_export_info(a[0], (void *)a[1]);
+}
+
+/* Descriptor, events: those that come. */
+static inline long op_poll_for(const unsigned long *a)
+{
+	return xmap_poll_for(a[0], a[1]);
+}
+
 /* Target, rights, address, length. */
 static inline long op_derive(const unsigned long *a)
 {

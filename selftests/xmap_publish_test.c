@@ -215,7 +215,7 @@ TEST_F(offer, rights_on_opening)
 
 TEST_F(offer, capability)
 {
-	__u64 caps = CAP_BIT(CAP_DAC_OVERRIDE);
+	__u64 caps = CAP_BIT(CAP_IPC_OWNER);
 	struct peer able, root;
 
 	ASSERT_EQ(0, peer_spawn_as(&able, 4711, 4711, caps));
@@ -257,21 +257,27 @@ TEST_F(offer, group_of_the_mode)
 	peer_end(&third);
 }
 
-/* To find it is one thing, to be meant by it another. */
+/* The mode lets him, but it is not he who is meant. */
 TEST_F(offer, published_for_one_user)
 {
+	__u64 id;
 	long fd;
 
 	ask_publish(self, NAME, 0666);
 	self->ask->flags |= XMAP_EXPORT_FOR_USER;
 	self->ask->receiver_uid = UID_A;
 	ASSERT_LE(0, peer_call(&self->owner, op_export_cmd, self->dev, self->ask));
-	fd = peer_call(&self->user, op_export_open, self->dev, XMAP_RIGHT_READ, 0, NAME);
-	ASSERT_LE(0, fd);
-	EXPECT_ERRNO(EACCES, peer_call(&self->user, op_accept, fd, XMAP_RIGHT_READ, 0, 0));
+	id = self->ask->out_id;
+	EXPECT_ERRNO(EACCES, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
+	EXPECT_ERRNO(EACCES, try_open(&self->user, XMAP_RIGHT_READ, id, NULL));
+	test_err_export_open(EACCES, self->dev, XMAP_RIGHT_READ, 0, NAME);
 	fd = peer_call(&self->owner, op_export_open, self->dev, XMAP_RIGHTS_RW, 0, NAME);
 	ASSERT_LE(0, fd);
 	EXPECT_LE(0, peer_call(&self->owner, op_accept, fd, XMAP_RIGHT_READ, 0, 0));
+	/* Nor does it help to have it opened by another. */
+	EXPECT_ERRNO(EACCES, peer_call(&self->user, op_accept,
+				       give(peer_take_fd(&self->owner, fd)), XMAP_RIGHT_READ,
+				       0, 0));
 }
 
 /* ---- Names ---- */
@@ -340,7 +346,7 @@ TEST_F(offer, wrong_modes)
 
 TEST_F(offer, one_name_one_export)
 {
-	long fd = publish(self, NAME, 0666), kept;
+	long fd = publish(self, NAME, 0666);
 	__u64 id = self->ask->out_id;
 
 	ASSERT_LE(0, fd);
@@ -350,13 +356,7 @@ TEST_F(offer, one_name_one_export)
 	test_err_export_create_cmd(EEXIST, self->dev, self->ask);
 	EXPECT_EQ(0, try_open(&self->user, XMAP_RIGHT_READ, id, NULL));
 
-	/* With the last descriptor it goes, whoever has that. */
-	kept = peer_call(&self->user, op_export_open, self->dev, XMAP_RIGHT_READ, 0, NAME);
-	ASSERT_LE(0, kept);
 	ASSERT_EQ(0, peer_close(&self->owner, fd));
-	EXPECT_EQ(0, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
-	EXPECT_ERRNO(EEXIST, peer_call(&self->owner, op_export_cmd, self->dev, self->ask));
-	ASSERT_EQ(0, peer_close(&self->user, kept));
 	EXPECT_ERRNO(ENOENT, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
 	EXPECT_ERRNO(ENOENT, try_open(&self->user, XMAP_RIGHT_READ, id, NULL));
 	ASSERT_LE(0, publish(self, NAME, 0666));
@@ -365,20 +365,126 @@ TEST_F(offer, one_name_one_export)
 	EXPECT_ERRNO(ENOENT, try_open(&self->user, XMAP_RIGHT_READ, id, NULL));
 }
 
-/* Nobody can keep a name by keeping a descriptor of somebody who is no more. */
+/* The offer is its maker's: with his last descriptor it ends, whoever has opened it. */
+TEST_F(offer, closed_by_its_maker)
+{
+	long theirs = publish(self, NAME, 0666), opened, first, second;
+	int duplicate = peer_take_fd(&self->owner, theirs), mine;
+	__u64 id = self->ask->out_id;
+	struct xmap_cmd_export_info info;
+
+	ASSERT_LE(0, duplicate);
+	opened = peer_call(&self->user, op_export_open, self->dev, XMAP_RIGHTS_RW, 0, NAME);
+	mine = peer_take_fd(&self->user, opened);
+	ASSERT_LE(0, mine);
+	first = peer_call(&self->user, op_accept, opened, XMAP_RIGHTS_RW, 0, 0);
+	ASSERT_LE(0, first);
+	ASSERT_EQ(0, peer_close(&self->owner, theirs));
+	EXPECT_EQ(0, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
+	second = peer_call(&self->user, op_accept, opened, XMAP_RIGHT_READ, 0, 0);
+	ASSERT_LE(0, second);
+	EXPECT_EQ(POLLIN, xmap_poll_now(mine));
+
+	ASSERT_EQ(0, peer_start(&self->user, op_poll_for, opened, 0));
+	ASSERT_EQ(0, close(duplicate));
+	EXPECT_EQ(POLLHUP, peer_finish(&self->user));
+	EXPECT_EQ(POLLIN | POLLHUP, xmap_poll_now(mine));
+	EXPECT_ERRNO(ESTALE, peer_call(&self->user, op_accept, opened, XMAP_RIGHT_READ, 0, 0));
+	test_err_export_accept(ESTALE, mine, XMAP_RIGHT_READ, 0, 0);
+	test_export_info(mine, &info);
+	EXPECT_EQ(id, info.out_id);
+	EXPECT_EQ(2, info.out_accepts);
+	EXPECT_EQ(2, info.out_targets);
+	EXPECT_EQ(self->owner.pid, info.out_pid);
+	EXPECT_ERRNO(ENOENT, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
+	EXPECT_ERRNO(ENOENT, try_open(&self->user, XMAP_RIGHT_READ, id, NULL));
+	EXPECT_EQ(0, peer_call(&self->owner, op_list_last, self->dev, XMAP_LIST_EXPORT, 0,
+			       self->seen));
+	/* What was accepted lives on, and so can be taken back. */
+	EXPECT_EQ(peer_word(SEED, 0), (__u64)peer_call(&self->user, op_read, second, self->mem));
+	ASSERT_EQ(1, peer_call(&self->owner, op_list_last, self->dev, XMAP_LIST_TARGET,
+			       self->user.pid, self->seen));
+	EXPECT_EQ(0, peer_call(&self->owner, op_revoke, self->dev, self->seen->serial, 0, 0));
+	EXPECT_ERRNO(ESTALE, peer_call(&self->user, op_read, second, self->mem));
+	EXPECT_EQ(peer_word(SEED, 0), (__u64)peer_call(&self->user, op_read, first, self->mem));
+
+	/* Nothing of it is in the way of a new one. */
+	ASSERT_LE(0, publish(self, NAME, 0666));
+	ASSERT_EQ(0, peer_close(&self->user, opened));
+	close(mine);
+	EXPECT_EQ(0, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
+}
+
+/* /dev/xmap, name: open it again and again while it comes and goes. */
+static long op_open_in_a_loop(const unsigned long *a)
+{
+	int fd, target;
+
+	while (!peer_stopped()) {
+		if (!_test_export_open(a[0], XMAP_RIGHT_READ, 0, (const char *)a[1], &fd)) {
+			count_up(0);
+			if (!_test_export_accept(fd, XMAP_RIGHT_READ, 0, 0, &target))
+				close(target);
+			else if (errno != ESTALE)
+				return -1;
+			close(fd);
+		} else if (errno != ENOENT && errno != ESTALE) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Whoever opens it just when it ends has nothing that ends once more. */
+TEST_F(offer, opened_while_it_ends)
+{
+	struct xmap_cmd_query before, after;
+	__u64 opened;
+	int i;
+
+	test_query(self->dev, &before);
+	ASSERT_EQ(0, peer_start(&self->user, op_open_in_a_loop, self->dev, NAME));
+	for (i = 0; i < 1000; i++) {
+		opened = count_of(0);
+		ask_publish(self, NAME, 0666);
+		ASSERT_EQ(0, _test_export_create_cmd(self->dev, self->ask));
+		while (count_of(0) == opened)
+			sched_yield();
+		ASSERT_EQ(0, close(self->ask->out_fd));
+	}
+	peer_set(&peer_ctl->stop, 1);
+	EXPECT_EQ(0, peer_finish(&self->user));
+	test_query(self->dev, &after);
+	EXPECT_EQ(before.out_exports, after.out_exports);
+}
+
+/* To have opened it is no reason for the name to be kept, nor to be charged. */
+TEST_F(offer, closed_without_having_accepted)
+{
+	long theirs = publish(self, NAME, 0666), opened;
+
+	ASSERT_LE(0, theirs);
+	opened = peer_call(&self->user, op_export_open, self->dev, XMAP_RIGHT_READ, 0, NAME);
+	ASSERT_LE(0, opened);
+	ASSERT_EQ(0, peer_close(&self->user, opened));
+	EXPECT_EQ(0, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
+	ASSERT_EQ(1, peer_call(&self->owner, op_list_last, self->dev, XMAP_LIST_EXPORT, 0,
+			       self->seen));
+	EXPECT_EQ(0, self->seen->count);
+}
+
+/* Nobody can keep a name by keeping the descriptor of somebody who is no more. */
 TEST_F(offer, name_of_one_who_has_ended)
 {
 	struct xmap_cmd_export_info info;
+	int exec, fd, kept;
 	__u64 old, id;
 	struct peer p;
-	int exec, fd;
-	long kept;
 
 	for (exec = 0; exec <= 1; exec++) {
-		ASSERT_LE(0, publish(self, NAME, 0666));
-		old = self->ask->out_id;
-		kept = peer_call(&self->user, op_export_open, self->dev, XMAP_RIGHT_READ, 0, NAME);
+		kept = peer_take_fd(&self->owner, publish(self, NAME, 0666));
 		ASSERT_LE(0, kept);
+		old = self->ask->out_id;
 		if (exec) {
 			ASSERT_EQ(0, peer_start(&self->owner, peer_op_exec, 0));
 			ASSERT_EQ(0, peer_await_gone(&self->owner));
@@ -389,6 +495,7 @@ TEST_F(offer, name_of_one_who_has_ended)
 		EXPECT_ERRNO(ESRCH, try_open(&self->user, XMAP_RIGHT_READ, old, NULL));
 
 		ASSERT_EQ(0, peer_spawn_as(&p, UID_A, UID_A, 0));
+		ASSERT_EQ(0, peer_close(&p, kept));
 		ask_publish(self, NAME, 0666);
 		ASSERT_LE(0, peer_call(&p, op_export_cmd, self->dev, self->ask));
 		id = self->ask->out_id;
@@ -398,14 +505,16 @@ TEST_F(offer, name_of_one_who_has_ended)
 		EXPECT_EQ(id, info.out_id);
 		EXPECT_EQ(p.pid, info.out_pid);
 		close(fd);
+		EXPECT_ERRNO(ENOENT, try_open(&self->user, XMAP_RIGHT_READ, old, NULL));
 		/* The end of the old one does not take the new one's name. */
-		ASSERT_EQ(0, peer_close(&self->user, kept));
+		ASSERT_EQ(0, close(kept));
 		EXPECT_EQ(0, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
 		EXPECT_EQ(0, try_open(&self->user, XMAP_RIGHT_READ, id, NULL));
 		EXPECT_ERRNO(ENOENT, try_open(&self->user, XMAP_RIGHT_READ, old, NULL));
 		peer_end(&self->owner);
 		self->owner = p;
 		self->mem = peer_map(&self->owner, PEER_ANON, RW, LEN, SEED);
+		ASSERT_NE(PEER_MAP_FAILED, self->mem);
 		/* Its own name has gone with it when the next round begins. */
 		ASSERT_EQ(0, peer_close(&self->owner, self->ask->out_fd));
 	}
@@ -414,17 +523,39 @@ TEST_F(offer, name_of_one_who_has_ended)
 TEST_F(offer, revoked_export)
 {
 	long fd = publish(self, NAME, 0644);
+	__u64 id = self->ask->out_id;
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, peer_call(&self->owner, op_revoke, fd, 0, self->mem, PAGE));
 	EXPECT_EQ(0, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
+	ask_publish(self, NAME, 0644);
+	EXPECT_ERRNO(EEXIST, peer_call(&self->owner, op_export_cmd, self->dev, self->ask));
 	ASSERT_EQ(0, peer_call(&self->owner, op_revoke, fd, 0, 0, 0));
 	EXPECT_ERRNO(ESTALE, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
-	EXPECT_ERRNO(ESTALE, try_open(&self->user, XMAP_RIGHT_READ, self->ask->out_id, NULL));
+	EXPECT_ERRNO(ESTALE, try_open(&self->user, XMAP_RIGHT_READ, id, NULL));
 	/* Who may not open it learns nothing. */
 	EXPECT_ERRNO(EACCES, try_open(&self->user, XMAP_RIGHT_WRITE, 0, NAME));
-	ask_publish(self, NAME, 0);
-	EXPECT_ERRNO(EEXIST, peer_call(&self->owner, op_export_cmd, self->dev, self->ask));
+	/* Nobody has anything of it any more: its name is free. */
+	EXPECT_LE(0, peer_call(&self->owner, op_export_cmd, self->dev, self->ask));
+	EXPECT_EQ(0, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
+	EXPECT_ERRNO(ENOENT, try_open(&self->user, XMAP_RIGHT_READ, id, NULL));
+	ASSERT_EQ(0, peer_close(&self->owner, fd));
+	EXPECT_EQ(0, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
+}
+
+TEST_F(offer, expired_export)
+{
+	long fd;
+
+	ask_publish(self, NAME, 0644);
+	self->ask->expires = 1;
+	fd = peer_call(&self->owner, op_export_cmd, self->dev, self->ask);
+	ASSERT_LE(0, fd);
+	EXPECT_ERRNO(ESTALE, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
+	EXPECT_ERRNO(ESTALE, try_open(&self->user, XMAP_RIGHT_READ, self->ask->out_id, NULL));
+	EXPECT_ERRNO(EACCES, try_open(&self->user, XMAP_RIGHT_WRITE, 0, NAME));
+	ASSERT_EQ(0, peer_close(&self->owner, fd));
+	EXPECT_ERRNO(ENOENT, try_open(&self->user, XMAP_RIGHT_READ, 0, NAME));
 }
 
 /* ---- Namespaces ---- */

@@ -169,11 +169,6 @@ TEST_F(offer, window_without_descriptors)
 	EXPECT_EQ(XMAP_TARGET_REVOKED, listed_state(self, XMAP_LIST_WINDOW, getpid()));
 }
 
-static long op_poll_for(const unsigned long *a)
-{
-	return xmap_poll_for(a[0], a[1]);
-}
-
 TEST_F(offer, pollers_are_woken)
 {
 	struct grant g;
