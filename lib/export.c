@@ -12,16 +12,18 @@ struct xmap_export {
 	int fd;
 };
 
-static int xmap_export_make(int fd, struct xmap_export **ret)
+/*
+ * Handles are allocated before the kernel is asked: nothing is offered, and no
+ * acceptance used up, for want of memory.  @fd: A new export, or -errno.
+ */
+static int xmap_export_set(struct xmap_export *offer, int fd, struct xmap_export **ret)
 {
-	struct xmap_export *export = malloc(sizeof(*export));
-
-	if (!export) {
-		close(fd);
-		return -ENOMEM;
+	if (fd < 0) {
+		free(offer);
+		return fd;
 	}
-	export->fd = fd;
-	*ret = export;
+	offer->fd = fd;
+	*ret = offer;
 	return 0;
 }
 
@@ -36,20 +38,19 @@ static int xmap_name_copy(char *to, const char *from)
 	return 0;
 }
 
-/* Who alone may accept: kept in the command as the module wants it. */
+/* Who alone may accept, as the module wants it.  It refuses what has no flag. */
 static int xmap_export_receiver(const struct xmap_export_opts *opts,
 				struct xmap_cmd_export_create *cmd)
 {
 	int pid;
 
-	if (opts->flags & XMAP_EXPORT_FOR_USER)
-		cmd->receiver_uid = opts->receiver_uid;
+	cmd->receiver_uid = opts->receiver_uid;
+	cmd->receiver_fd = opts->receiver_pidfd;
 	if (!(opts->flags & XMAP_EXPORT_FOR_PROCESS))
 		return 0;
 	pid = xmap_pidfd_pid(opts->receiver_pidfd);
 	if (pid < 0)
 		return pid;
-	cmd->receiver_fd = opts->receiver_pidfd;
 	cmd->receiver_pid = pid;
 	return 0;
 }
@@ -63,6 +64,7 @@ int xmap_export_create(struct xmap_dev *dev, const void *addr, size_t length,
 		.length = length,
 	};
 	struct xmap_export_opts known;
+	struct xmap_export *offer;
 	int rc;
 
 	rc = xmap_opts_copy(&known, sizeof(known), opts);
@@ -75,27 +77,36 @@ int xmap_export_create(struct xmap_dev *dev, const void *addr, size_t length,
 	cmd.expires = known.expires;
 	cmd.max_accepts = known.max_accepts;
 	cmd.mode = known.mode;
-	if (known.flags & XMAP_EXPORT_PUBLISH)
-		cmd.gid = known.gid ? known.gid : (uint32_t)-1;
+	cmd.gid = known.gid;
+	if (known.flags & XMAP_EXPORT_PUBLISH && !known.gid)
+		cmd.gid = (uint32_t)-1;
 	rc = xmap_name_copy(cmd.name, known.name);
 	if (!rc)
 		rc = xmap_export_receiver(&known, &cmd);
-	if (!rc)
-		rc = xmap_ioctl(dev->fd, XMAP_EXPORT_CREATE, &cmd);
-	return rc < 0 ? rc : xmap_export_make(cmd.out_fd, ret);
+	if (rc)
+		return rc;
+	offer = malloc(sizeof(*offer));
+	if (!offer)
+		return -ENOMEM;
+	rc = xmap_ioctl(dev->fd, XMAP_EXPORT_CREATE, &cmd);
+	return xmap_export_set(offer, rc < 0 ? rc : cmd.out_fd, ret);
 }
 
 static int xmap_export_open_cmd(struct xmap_dev *dev, struct xmap_cmd_export_open *cmd,
 				uint32_t rights, struct xmap_export **ret)
 {
+	struct xmap_export *offer;
 	int rc;
 
 	if (dev->backend != XMAP_BACKEND_MODULE)
 		return -EOPNOTSUPP;
+	offer = malloc(sizeof(*offer));
+	if (!offer)
+		return -ENOMEM;
 	cmd->size = sizeof(*cmd);
 	cmd->rights = rights ? rights : XMAP_RIGHT_READ;
 	rc = xmap_ioctl(dev->fd, XMAP_EXPORT_OPEN, cmd);
-	return rc < 0 ? rc : xmap_export_make(cmd->out_fd, ret);
+	return xmap_export_set(offer, rc < 0 ? rc : cmd->out_fd, ret);
 }
 
 int xmap_export_open(struct xmap_dev *dev, const char *name, uint32_t rights,
@@ -116,12 +127,12 @@ int xmap_export_open_id(struct xmap_dev *dev, uint64_t id, uint32_t rights,
 	return xmap_export_open_cmd(dev, &cmd, rights, ret);
 }
 
-int xmap_export_info(struct xmap_export *export, struct xmap_cmd_export_info *ret)
+int xmap_export_info(struct xmap_export *offer, struct xmap_cmd_export_info *ret)
 {
 	struct xmap_cmd_export_info info = { .size = sizeof(info) };
 	int rc;
 
-	rc = xmap_ioctl(export->fd, XMAP_EXPORT_INFO, &info);
+	rc = xmap_ioctl(offer->fd, XMAP_EXPORT_INFO, &info);
 	if (rc < 0)
 		return rc;
 	*ret = info;
@@ -130,7 +141,7 @@ int xmap_export_info(struct xmap_export *export, struct xmap_cmd_export_info *re
 
 int xmap_export_from_fd(struct xmap_dev *dev, int fd, struct xmap_export **ret)
 {
-	struct xmap_export probe = { .fd = fd }, *export;
+	struct xmap_export probe = { .fd = fd }, *offer;
 	struct xmap_cmd_export_info info;
 	int flags;
 	int rc;
@@ -144,42 +155,48 @@ int xmap_export_from_fd(struct xmap_dev *dev, int fd, struct xmap_export **ret)
 	flags = fcntl(fd, F_GETFD);
 	if (flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0)
 		return -errno;
-	export = malloc(sizeof(*export));
-	if (!export)
-		return -ENOMEM;
-	export->fd = fd;
-	*ret = export;
-	return 0;
+	offer = malloc(sizeof(*offer));
+	return offer ? xmap_export_set(offer, fd, ret) : -ENOMEM;
 }
 
-int xmap_export_accept(struct xmap_export *export, const struct xmap_target_opts *opts,
+int xmap_export_accept(struct xmap_export *offer, const struct xmap_target_opts *opts,
 		       struct xmap_target **ret)
 {
 	struct xmap_cmd_export_accept cmd = { .size = sizeof(cmd) };
 	struct xmap_target_opts known;
+	struct xmap_target *target;
 	int rc;
 
 	rc = xmap_target_opts_get(opts, &known);
 	if (rc)
 		return rc;
+	target = xmap_target_alloc();
+	if (!target)
+		return -ENOMEM;
 	cmd.rights = known.rights;
 	cmd.addr = known.addr;
 	cmd.length = known.length;
-	rc = xmap_ioctl(export->fd, XMAP_EXPORT_ACCEPT, &cmd);
-	return rc < 0 ? rc : xmap_target_make(cmd.out_fd, known.rights, ret);
+	rc = xmap_ioctl(offer->fd, XMAP_EXPORT_ACCEPT, &cmd);
+	rc = xmap_target_set(target, rc < 0 ? rc : cmd.out_fd, known.rights);
+	if (rc) {
+		free(target);
+		return rc;
+	}
+	*ret = target;
+	return 0;
 }
 
-int xmap_export_fd(const struct xmap_export *export)
+int xmap_export_fd(const struct xmap_export *offer)
 {
-	return export->fd;
+	return offer->fd;
 }
 
-void xmap_export_close(struct xmap_export *export)
+void xmap_export_close(struct xmap_export *offer)
 {
-	if (!export)
+	if (!offer)
 		return;
-	close(export->fd);
-	free(export);
+	close(offer->fd);
+	free(offer);
 }
 
 static int xmap_revoke_fd(int fd, uint64_t serial, uint64_t addr, uint64_t length)
@@ -196,9 +213,9 @@ static int xmap_revoke_fd(int fd, uint64_t serial, uint64_t addr, uint64_t lengt
 	return rc < 0 ? rc : 0;
 }
 
-int xmap_export_revoke(struct xmap_export *export, uint64_t addr, uint64_t length)
+int xmap_export_revoke(struct xmap_export *offer, uint64_t addr, uint64_t length)
 {
-	return xmap_revoke_fd(export->fd, 0, addr, length);
+	return xmap_revoke_fd(offer->fd, 0, addr, length);
 }
 
 int xmap_target_revoke(struct xmap_target *target, uint64_t addr, uint64_t length)

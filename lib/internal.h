@@ -69,7 +69,8 @@ int xmap_opts_copy(void *known, size_t known_size, const void *opts);
 
 /* target.c */
 int xmap_target_opts_get(const struct xmap_target_opts *opts, struct xmap_target_opts *known);
-int xmap_target_make(int fd, uint32_t rights, struct xmap_target **ret);
+struct xmap_target *xmap_target_alloc(void);
+int xmap_target_set(struct xmap_target *target, int fd, uint32_t rights);
 int xmap_pidfd_pid(int pidfd);
 int xmap_derive_fd(int fd, uint32_t rights, uint64_t addr, uint64_t length);
 

@@ -57,7 +57,8 @@ int xmap_target_opts_get(const struct xmap_target_opts *opts, struct xmap_target
 	return 0;
 }
 
-static struct xmap_target *xmap_target_alloc(void)
+/* A handle without a target. */
+struct xmap_target *xmap_target_alloc(void)
 {
 	struct xmap_target *target = calloc(1, sizeof(*target));
 
@@ -67,26 +68,13 @@ static struct xmap_target *xmap_target_alloc(void)
 }
 
 /* @fd: A new target of the module, or -errno. */
-static int xmap_target_set(struct xmap_target *target, int fd, uint32_t rights)
+int xmap_target_set(struct xmap_target *target, int fd, uint32_t rights)
 {
 	if (fd < 0)
 		return fd;
 	target->fd = fd;
 	target->rights = rights;
 	return 0;
-}
-
-/* A handle for a new target of the module, which is closed if there is none. */
-int xmap_target_make(int fd, uint32_t rights, struct xmap_target **ret)
-{
-	struct xmap_target *target = xmap_target_alloc();
-
-	if (!target) {
-		close(fd);
-		return -ENOMEM;
-	}
-	*ret = target;
-	return xmap_target_set(target, fd, rights);
 }
 
 /* Ask the module for a target.  @pid is 0 if @fd is an open /proc/PID/mem. */

@@ -309,41 +309,41 @@ XMAP_API int xmap_export_from_fd(struct xmap_dev *dev, int fd, struct xmap_expor
 
 /**
  * xmap_export_accept - Take what is offered
- * @export: The export, which may be closed afterwards
+ * @offer: The export, which may be closed afterwards
  * @opts: Options, or NULL to read all that is offered
  * @ret: Out: the target; end it with xmap_target_close()
  *
  * Return: 0 or -errno.
  */
-XMAP_API int xmap_export_accept(struct xmap_export *export, const struct xmap_target_opts *opts,
+XMAP_API int xmap_export_accept(struct xmap_export *offer, const struct xmap_target_opts *opts,
 				struct xmap_target **ret);
 
 /**
  * xmap_export_info - What is offered, and how often it was accepted
- * @export: The export
+ * @offer: The export
  * @ret: Out: the answer
  *
  * Return: 0 or -errno.
  */
-XMAP_API int xmap_export_info(struct xmap_export *export, struct xmap_cmd_export_info *ret);
+XMAP_API int xmap_export_info(struct xmap_export *offer, struct xmap_cmd_export_info *ret);
 
 /**
  * xmap_export_fd - The export's descriptor, for poll(2) and SCM_RIGHTS
- * @export: The export, whose descriptor it stays
+ * @offer: The export, whose descriptor it stays
  *
  * Return: the descriptor.
  */
-XMAP_API int xmap_export_fd(const struct xmap_export *export);
+XMAP_API int xmap_export_fd(const struct xmap_export *offer);
 
 /**
  * xmap_export_close - End an export handle
- * @export: The handle, or NULL.  What was accepted lives on
+ * @offer: The handle, or NULL.  What was accepted lives on
  */
-XMAP_API void xmap_export_close(struct xmap_export *export);
+XMAP_API void xmap_export_close(struct xmap_export *offer);
 
 /**
  * xmap_export_revoke - Take memory back from all who have accepted
- * @export: An export of this process
+ * @offer: An export of this process
  * @addr: First address
  * @length: Bytes; 0 (with @addr 0) for everything
  *
@@ -351,7 +351,7 @@ XMAP_API void xmap_export_close(struct xmap_export *export);
  *
  * Return: 0 or -errno.
  */
-XMAP_API int xmap_export_revoke(struct xmap_export *export, uint64_t addr, uint64_t length);
+XMAP_API int xmap_export_revoke(struct xmap_export *offer, uint64_t addr, uint64_t length);
 
 /**
  * xmap_target_revoke - Take a target back, and all that was derived from it
