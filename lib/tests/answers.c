@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What the library makes of a module that answers in part. */
+/* What the library asks the module for, and what it makes of one that answers in part. */
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "calls.h"
@@ -132,6 +134,124 @@ START_TEST(maps_in_several_calls)
 	ck_assert_ptr_eq(maps, UNTOUCHED);
 }
 
+/* What the module is asked for: what the options say, and what they leave open. */
+START_TEST(what_is_offered)
+{
+	struct xmap_export_opts opts = { .sz = sizeof(opts), .rights = RW, .max_accepts = 3,
+					 .expires = 5 };
+	struct xmap_export *ret = NULL;
+
+	assert_ok(xmap_export_create(dev, NULL, 0, NULL, &ret));
+	ck_assert_uint_eq(shim.created.rights, XMAP_RIGHT_READ);
+	ck_assert_uint_eq(shim.created.flags, 0);
+	ck_assert_uint_eq(shim.created.gid, 0);
+	xmap_export_close(ret);
+	assert_ok(xmap_export_create(dev, &opts, 7, &opts, &ret));
+	ck_assert_uint_eq(shim.created.rights, RW);
+	ck_assert_uint_eq(shim.created.addr, (uintptr_t)&opts);
+	ck_assert_uint_eq(shim.created.length, 7);
+	ck_assert_uint_eq(shim.created.max_accepts, 3);
+	ck_assert_uint_eq(shim.created.expires, 5);
+	xmap_export_close(ret);
+
+	/* What goes with a flag is passed on without it as well: to be refused. */
+	opts.mode = 0640;
+	opts.gid = 8;
+	opts.receiver_uid = 9;
+	opts.receiver_pidfd = 10;
+	for (int publish = 0; publish < 2; publish++) {
+		opts.flags = publish ? XMAP_EXPORT_PUBLISH | XMAP_EXPORT_FOR_USER : 0;
+		assert_ok(xmap_export_create(dev, NULL, 0, &opts, &ret));
+		ck_assert_uint_eq(shim.created.flags, opts.flags);
+		ck_assert_uint_eq(shim.created.mode, 0640);
+		ck_assert_uint_eq(shim.created.gid, 8);
+		ck_assert_uint_eq(shim.created.receiver_uid, 9);
+		ck_assert_int_eq(shim.created.receiver_fd, 10);
+		ck_assert_int_eq(shim.created.receiver_pid, 0);
+		xmap_export_close(ret);
+	}
+	opts.gid = 0;
+	assert_ok(xmap_export_create(dev, NULL, 0, &opts, &ret));
+	ck_assert_uint_eq(shim.created.gid, (uint32_t)-1);
+	xmap_export_close(ret);
+}
+
+START_TEST(who_receives)
+{
+	struct xmap_export_opts opts = { .sz = sizeof(opts), .flags = XMAP_EXPORT_FOR_PROCESS };
+	struct xmap_export *ret = UNTOUCHED;
+
+	shim.created.flags = 77;
+	opts.receiver_pidfd = -1;
+	assert_err(xmap_export_create(dev, NULL, 0, &opts, &ret), EBADF);
+	opts.receiver_pidfd = xmap_dev_fd(dev);
+	assert_err(xmap_export_create(dev, NULL, 0, &opts, &ret), EBADFD);
+	ck_assert_ptr_eq(ret, UNTOUCHED);
+	ck_assert_uint_eq(shim.created.flags, 77);
+	opts.receiver_pidfd = syscall(SYS_pidfd_open, getpid(), 0);
+	ck_assert_int_ge(opts.receiver_pidfd, 0);
+	assert_ok(xmap_export_create(dev, NULL, 0, &opts, &ret));
+	ck_assert_int_eq(shim.created.receiver_fd, opts.receiver_pidfd);
+	ck_assert_int_eq(shim.created.receiver_pid, getpid());
+	/* It stays the caller's. */
+	assert_ok(close(opts.receiver_pidfd));
+	xmap_export_close(ret);
+}
+
+START_TEST(what_is_opened_and_accepted)
+{
+	struct xmap_target_opts opts = { .sz = sizeof(opts), .rights = XMAP_RIGHT_WRITE,
+					 .addr = 11, .length = 12 };
+	struct xmap_target *accepted = NULL;
+	struct xmap_export *ret = UNTOUCHED;
+	char longest[XMAP_NAME_SIZE + 1] = "";
+
+	memset(longest, 'x', XMAP_NAME_SIZE);
+	assert_err(xmap_export_open(dev, longest, 0, &ret), EINVAL);
+	ck_assert_ptr_eq(ret, UNTOUCHED);
+	longest[XMAP_NAME_SIZE - 1] = '\0';
+	assert_ok(xmap_export_open(dev, longest, 0, &ret));
+	ck_assert_str_eq(shim.opened.name, longest);
+	ck_assert_uint_eq(shim.opened.id, 0);
+	ck_assert_uint_eq(shim.opened.rights, XMAP_RIGHT_READ);
+	xmap_export_close(ret);
+	assert_ok(xmap_export_open_id(dev, SHIM_ID, RW, &ret));
+	ck_assert_str_eq(shim.opened.name, "");
+	ck_assert_uint_eq(shim.opened.id, SHIM_ID);
+	ck_assert_uint_eq(shim.opened.rights, RW);
+
+	assert_ok(xmap_export_accept(ret, NULL, &accepted));
+	ck_assert_uint_eq(shim.accepted.rights, XMAP_RIGHT_READ);
+	ck_assert_uint_eq(shim.accepted.length, 0);
+	xmap_target_close(accepted);
+	assert_ok(xmap_export_accept(ret, &opts, &accepted));
+	ck_assert_uint_eq(shim.accepted.rights, XMAP_RIGHT_WRITE);
+	ck_assert_uint_eq(shim.accepted.addr, 11);
+	ck_assert_uint_eq(shim.accepted.length, 12);
+	xmap_export_close(ret);
+	ck_assert_int_ge(xmap_target_fd(accepted), 0);
+	xmap_target_close(accepted);
+}
+
+START_TEST(what_is_revoked)
+{
+	assert_ok(xmap_export_revoke(offer, 1, 2));
+	ck_assert_int_eq(shim.revoked_fd, xmap_export_fd(offer));
+	ck_assert_uint_eq(shim.revoked.serial, 0);
+	ck_assert_uint_eq(shim.revoked.addr, 1);
+	ck_assert_uint_eq(shim.revoked.length, 2);
+	assert_ok(xmap_target_revoke(target, 3, 4));
+	ck_assert_int_eq(shim.revoked_fd, xmap_target_fd(target));
+	ck_assert_uint_eq(shim.revoked.addr, 3);
+	assert_ok(xmap_revoke(dev, 5, 6, 7));
+	ck_assert_int_eq(shim.revoked_fd, xmap_dev_fd(dev));
+	ck_assert_uint_eq(shim.revoked.serial, 5);
+	ck_assert_uint_eq(shim.revoked.length, 7);
+	ck_assert_int_eq(xmap_self_deny(dev, XMAP_DENY_SET | XMAP_DENY_FINAL),
+			 XMAP_DENY_SET | XMAP_DENY_FINAL);
+	ck_assert_uint_eq(shim.denied, XMAP_DENY_SET | XMAP_DENY_FINAL);
+}
+
 Suite *answers_suite(void)
 {
 	Suite *suite = suite_create("answers");
@@ -144,6 +264,10 @@ Suite *answers_suite(void)
 	tcase_add_test(tc, window_of_a_forcing_target);
 	tcase_add_test(tc, window_fails);
 	tcase_add_test(tc, maps_in_several_calls);
+	tcase_add_test(tc, what_is_offered);
+	tcase_add_test(tc, who_receives);
+	tcase_add_test(tc, what_is_opened_and_accepted);
+	tcase_add_test(tc, what_is_revoked);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

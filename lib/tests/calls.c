@@ -5,6 +5,7 @@
 #include "calls.h"
 
 struct xmap_target *target;
+struct xmap_export *offer;
 
 void calls_setup(void)
 {
@@ -12,11 +13,13 @@ void calls_setup(void)
 	shim.fake = true;
 	dev = dev_open(XMAP_BACKEND_MODULE);
 	target = target_open(dev, getpid(), RWF);
+	assert_ok(xmap_export_create(dev, NULL, 0, NULL, &offer));
 }
 
 void calls_teardown(void)
 {
 	shim_reset();
+	xmap_export_close(offer);
 	xmap_target_close(target);
 	xmap_close(dev);
 }
@@ -139,6 +142,92 @@ static int call_list(void)
 	return n < 0 ? n : 0;
 }
 
+static int check_export(int rc, struct xmap_export *ret)
+{
+	if (rc)
+		ck_assert_ptr_eq(ret, UNTOUCHED);
+	else
+		xmap_export_close(ret);
+	return rc;
+}
+
+static int call_export_create(void)
+{
+	struct xmap_export *ret = UNTOUCHED;
+	int rc = LIBRARY(xmap_export_create(dev, NULL, 0, NULL, &ret));
+
+	return check_export(rc, ret);
+}
+
+static int call_export_open(void)
+{
+	struct xmap_export *ret = UNTOUCHED;
+	int rc = LIBRARY(xmap_export_open(dev, "name", 0, &ret));
+
+	return check_export(rc, ret);
+}
+
+static int call_export_open_id(void)
+{
+	struct xmap_export *ret = UNTOUCHED;
+	int rc = LIBRARY(xmap_export_open_id(dev, SHIM_ID, 0, &ret));
+
+	return check_export(rc, ret);
+}
+
+static int call_export_from_fd(void)
+{
+	struct xmap_export *ret = UNTOUCHED;
+	int fd = dup(xmap_export_fd(offer));
+	int rc = LIBRARY(xmap_export_from_fd(dev, fd, &ret));
+
+	check_export(rc, ret);
+	/* Still the caller's, or no more. */
+	ck_assert_int_eq(close(fd), rc ? 0 : -1);
+	return rc;
+}
+
+static int call_export_accept(void)
+{
+	struct xmap_target *ret = UNTOUCHED;
+	int rc = LIBRARY(xmap_export_accept(offer, NULL, &ret));
+
+	if (rc)
+		ck_assert_ptr_eq(ret, UNTOUCHED);
+	else
+		xmap_target_close(ret);
+	return rc;
+}
+
+static int call_export_info(void)
+{
+	struct xmap_cmd_export_info ret = { .flags = 77 };
+	int rc = LIBRARY(xmap_export_info(offer, &ret));
+
+	ck_assert_uint_eq(ret.flags, rc ? 77 : 0);
+	return rc;
+}
+
+static int call_export_revoke(void)
+{
+	return LIBRARY(xmap_export_revoke(offer, 0, 0));
+}
+
+static int call_target_revoke(void)
+{
+	return LIBRARY(xmap_target_revoke(target, 0, 0));
+}
+
+static int call_revoke(void)
+{
+	return LIBRARY(xmap_revoke(dev, 1, 0, 0));
+}
+
+static int call_self_deny(void)
+{
+	return LIBRARY(xmap_self_deny(dev, 0));
+}
+
 const struct call calls[NR_CALLS] = {
 	{ XMAP_QUERY, call_query, false },
 	{ XMAP_TARGET_OPEN, call_open, true },
@@ -150,4 +239,14 @@ const struct call calls[NR_CALLS] = {
 	{ XMAP_TARGET_DERIVE, call_map, true },
 	{ XMAP_TARGET_MAPS, call_maps, true },
 	{ XMAP_LIST, call_list, false },
+	{ XMAP_EXPORT_CREATE, call_export_create, true },
+	{ XMAP_EXPORT_OPEN, call_export_open, true },
+	{ XMAP_EXPORT_OPEN, call_export_open_id, true },
+	{ XMAP_EXPORT_INFO, call_export_from_fd, true },
+	{ XMAP_EXPORT_ACCEPT, call_export_accept, true },
+	{ XMAP_EXPORT_INFO, call_export_info, false },
+	{ XMAP_REVOKE, call_export_revoke, false },
+	{ XMAP_REVOKE, call_target_revoke, false },
+	{ XMAP_REVOKE, call_revoke, false },
+	{ XMAP_DENY, call_self_deny, false },
 };

@@ -9,8 +9,9 @@
 /* A pointer that no function returns, to see that it stays. */
 #define UNTOUCHED ((void *)&shim)
 
-/* The target that the calls are about. */
+/* The target and the export that the calls are about. */
 extern struct xmap_target *target;
+extern struct xmap_export *offer;
 
 int call_open(void);
 int call_derive(void);
@@ -28,11 +29,11 @@ struct call {
 	bool allocates;
 };
 
-#define NR_CALLS 10
+#define NR_CALLS 20
 
 extern const struct call calls[NR_CALLS];
 
-/* Checked fixture: @dev and @target of the module that is made up. */
+/* Checked fixture: @dev, @target and @offer of the module that is made up. */
 void calls_setup(void);
 void calls_teardown(void);
 

@@ -68,6 +68,7 @@ START_TEST(close_nothing)
 	xmap_target_close(NULL);
 	xmap_unmap(NULL);
 	xmap_maps_close(NULL);
+	xmap_export_close(NULL);
 }
 
 START_TEST(errors_pass_through)
@@ -133,6 +134,35 @@ START_TEST(not_a_target)
 	assert_ok(close(fd));
 }
 
+START_TEST(not_an_export)
+{
+	struct xmap_export *ret = UNTOUCHED;
+	int fd = dup(0);
+
+	shim.ioctl_error = ENOTTY;
+	assert_err(xmap_export_from_fd(dev, fd, &ret), EBADFD);
+	ck_assert_ptr_eq(ret, UNTOUCHED);
+	assert_ok(close(fd));
+}
+
+/* What would be used up, or seen by others, has not been asked for. */
+START_TEST(nothing_is_done_without_memory)
+{
+	struct xmap_target *accepted = UNTOUCHED;
+	struct xmap_export *ret = UNTOUCHED;
+
+	shim.ioctls = 0;
+	shim.alloc_left = 0;
+	assert_err(xmap_export_create(dev, NULL, 0, NULL, &ret), ENOMEM);
+	shim.alloc_left = 0;
+	assert_err(xmap_export_open(dev, "name", 0, &ret), ENOMEM);
+	shim.alloc_left = 0;
+	assert_err(xmap_export_accept(offer, NULL, &accepted), ENOMEM);
+	ck_assert_int_eq(shim.ioctls, 0);
+	ck_assert_ptr_eq(ret, UNTOUCHED);
+	ck_assert_ptr_eq(accepted, UNTOUCHED);
+}
+
 Suite *errors_suite(void)
 {
 	Suite *suite = suite_create("errors");
@@ -149,6 +179,8 @@ Suite *errors_suite(void)
 	tcase_add_loop_test(tc, out_of_memory, 0, NR_CALLS);
 	tcase_add_test(tc, open_out_of_memory);
 	tcase_add_test(tc, not_a_target);
+	tcase_add_test(tc, not_an_export);
+	tcase_add_test(tc, nothing_is_done_without_memory);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

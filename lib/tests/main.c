@@ -21,8 +21,10 @@ static void add_backend(SRunner *runner, int backend)
 	srunner_add_suite(runner, lifetimes_suite(backend));
 	srunner_add_suite(runner, threads_suite(backend));
 	srunner_add_suite(runner, maps_suite(backend));
-	if (backend == XMAP_BACKEND_MODULE)
+	if (backend == XMAP_BACKEND_MODULE) {
 		srunner_add_suite(runner, windows_suite());
+		srunner_add_suite(runner, exports_suite());
+	}
 }
 
 #ifdef XMAP_TEST_BACKEND

@@ -16,6 +16,7 @@ struct opts_case {
 };
 
 static struct xmap_target *target;
+static struct xmap_export *offer;
 
 static int call_open(const void *opts)
 {
@@ -67,11 +68,33 @@ static int call_map(const void *opts)
 	return rc;
 }
 
+static int call_export_create(const void *opts)
+{
+	struct xmap_export *ret = NULL;
+	int rc = xmap_export_create(dev, NULL, 0, opts, &ret);
+
+	ck_assert_int_eq(!rc, !!ret);
+	xmap_export_close(ret);
+	return rc;
+}
+
+static int call_export_accept(const void *opts)
+{
+	struct xmap_target *ret = NULL;
+	int rc = xmap_export_accept(offer, opts, &ret);
+
+	ck_assert_int_eq(!rc, !!ret);
+	xmap_target_close(ret);
+	return rc;
+}
+
 static const struct opts_case cases[] = {
 	{ "open", sizeof(struct xmap_open_opts), call_open },
 	{ "target_open_pid", sizeof(struct xmap_target_opts), call_target_open_pid },
 	{ "target_open_mem", sizeof(struct xmap_target_opts), call_target_open_mem },
 	{ "target_derive", sizeof(struct xmap_target_opts), call_target_derive },
+	{ "export_accept", sizeof(struct xmap_target_opts), call_export_accept },
+	{ "export_create", sizeof(struct xmap_export_opts), call_export_create },
 	{ "map", sizeof(struct xmap_map_opts), call_map },
 };
 
@@ -83,10 +106,12 @@ static void setup(void)
 	shim.fake = true;
 	dev = dev_open(XMAP_BACKEND_MODULE);
 	target = target_open(dev, getpid(), XMAP_RIGHT_READ);
+	assert_ok(xmap_export_create(dev, NULL, 0, NULL, &offer));
 }
 
 static void teardown(void)
 {
+	xmap_export_close(offer);
 	xmap_target_close(target);
 	xmap_close(dev);
 	shim_reset();
@@ -149,10 +174,15 @@ START_TEST(smaller_is_zero)
 	struct xmap_open_opts open_opts = { sizeof(size_t), 77, 77 };
 	struct xmap_target_opts target_opts = { sizeof(size_t), 0xff, 1, 1, 1 };
 	struct xmap_map_opts map_opts = { sizeof(size_t), 0xff, 0xff, NULL };
+	struct xmap_export_opts export_opts = { .sz = sizeof(size_t), .flags = 0xff,
+						.name = "name", .__reserved = 1 };
 
 	assert_ok(call_open(&open_opts));
 	assert_ok(call_target_open_pid(&target_opts));
 	assert_ok(call_map(&map_opts));
+	assert_ok(call_export_create(&export_opts));
+	ck_assert_uint_eq(shim.created.flags, 0);
+	ck_assert_str_eq(shim.created.name, "");
 }
 
 START_TEST(unknown_values)
@@ -160,6 +190,7 @@ START_TEST(unknown_values)
 	struct xmap_open_opts open_opts = { .sz = sizeof(open_opts), .backend = 3 };
 	struct xmap_target_opts target_opts = { .sz = sizeof(target_opts) };
 	struct xmap_map_opts map_opts = { .sz = sizeof(map_opts), .prot = PROT_EXEC };
+	struct xmap_export_opts export_opts = { .sz = sizeof(export_opts), .__reserved = 1 };
 
 	assert_err(call_open(&open_opts), EOPNOTSUPP);
 	open_opts.backend = -1;
@@ -168,7 +199,7 @@ START_TEST(unknown_values)
 	open_opts.__reserved = 1;
 	assert_err(call_open(&open_opts), EOPNOTSUPP);
 
-	for (int i = 1; i <= 3; i++) {
+	for (int i = 1; i <= 4; i++) {
 		target_opts.rights = 1U << 31;
 		assert_err(cases[i].call(&target_opts), EOPNOTSUPP);
 		target_opts.rights = XMAP_RIGHT_FORCE;
@@ -195,6 +226,17 @@ START_TEST(unknown_values)
 	assert_err(call_map(&map_opts), EINVAL);
 	map_opts.flags = MAP_FIXED_NOREPLACE;
 	assert_err(call_map(&map_opts), EINVAL);
+
+	assert_err(call_export_create(&export_opts), EOPNOTSUPP);
+	export_opts.__reserved = 0;
+	export_opts.name = "a name of sixty-four characters, which is one too many for a name";
+	assert_err(call_export_create(&export_opts), EINVAL);
+	export_opts.name++;
+	ck_assert_uint_eq(strlen(export_opts.name), XMAP_NAME_SIZE);
+	assert_err(call_export_create(&export_opts), EINVAL);
+	export_opts.name++;
+	assert_ok(call_export_create(&export_opts));
+	ck_assert_str_eq(shim.created.name, export_opts.name);
 }
 
 Suite *opts_suite(void)

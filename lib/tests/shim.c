@@ -111,7 +111,51 @@ static void shim_transfer(struct xmap_cmd_transfer *cmd)
 	cmd->out_done = i;
 }
 
-static int shim_ioctl(unsigned long command, void *arg)
+/* An export is a file of nothing. */
+static int shim_new_export(void)
+{
+	return memfd_create("shim", MFD_CLOEXEC);
+}
+
+/* The commands of consent; false if it is none of them. */
+static bool shim_consent(int fd, unsigned long command, void *arg)
+{
+	struct xmap_cmd_export_create *create = arg;
+	struct xmap_cmd_export_open *open = arg;
+	struct xmap_cmd_export_accept *accept = arg;
+	struct xmap_cmd_export_info *info = arg;
+	struct xmap_cmd_revoke *revoke = arg;
+	struct xmap_cmd_deny *deny = arg;
+
+	switch (command) {
+	case XMAP_EXPORT_CREATE:
+		shim.created = *create;
+		create->out_fd = shim_new_export();
+		return true;
+	case XMAP_EXPORT_OPEN:
+		shim.opened = *open;
+		open->out_fd = shim_new_export();
+		return true;
+	case XMAP_EXPORT_ACCEPT:
+		shim.accepted = *accept;
+		accept->out_fd = shim_new_target();
+		return true;
+	case XMAP_EXPORT_INFO:
+		info->out_id = SHIM_ID;
+		return true;
+	case XMAP_REVOKE:
+		shim.revoked = *revoke;
+		shim.revoked_fd = fd;
+		return true;
+	case XMAP_DENY:
+		shim.denied = deny->flags;
+		deny->out_flags = deny->flags;
+		return true;
+	}
+	return false;
+}
+
+static int shim_ioctl(int fd, unsigned long command, void *arg)
 {
 	struct xmap_cmd_query *query = arg;
 	struct xmap_cmd_list *list = arg;
@@ -144,6 +188,8 @@ static int shim_ioctl(unsigned long command, void *arg)
 		((struct xmap_cmd_target_prefault *)arg)->out_length = PAGE;
 		break;
 	default:
+		if (shim_consent(fd, command, arg))
+			break;
 		errno = ENOTTY;
 		return -1;
 	}
@@ -168,7 +214,7 @@ int __wrap_ioctl(int fd, unsigned long command, ...)
 		errno = shim.ioctl_error;
 		return -1;
 	}
-	return shim_ioctl(command, arg);
+	return shim_ioctl(fd, command, arg);
 }
 
 /* ---- Failures on demand ---- */

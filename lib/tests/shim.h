@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <linux/xmap.h>
 
 /**
  * struct shim - What to do, and what was done
@@ -30,6 +31,12 @@
  * @ioctls: Number of calls on fake objects
  * @process_vms: Number of calls of process_vm_readv()
  * @derived: Rights of the last XMAP_TARGET_DERIVE
+ * @created: The last XMAP_EXPORT_CREATE
+ * @opened: The last XMAP_EXPORT_OPEN
+ * @accepted: The last XMAP_EXPORT_ACCEPT
+ * @revoked: The last XMAP_REVOKE
+ * @revoked_fd: The descriptor that it was about
+ * @denied: The flags of the last XMAP_DENY, which hold now
  * @mmap_prot: Of the last mmap() of a fake target
  * @mmap_flags: Same
  * @mmap_offset: Same
@@ -52,6 +59,12 @@ struct shim {
 	int ioctls;
 	int process_vms;
 	unsigned int derived;
+	struct xmap_cmd_export_create created;
+	struct xmap_cmd_export_open opened;
+	struct xmap_cmd_export_accept accepted;
+	struct xmap_cmd_revoke revoked;
+	int revoked_fd;
+	unsigned int denied;
 	int mmap_prot;
 	int mmap_flags;
 	off_t mmap_offset;
@@ -60,6 +73,8 @@ struct shim {
 #define SHIM_BYTES (16 * 4096)
 /* Mappings that a fake target lists, of one page each, two records per call. */
 #define SHIM_MAPS 5
+/* The number of a fake export. */
+#define SHIM_ID 4711
 
 extern struct shim shim;
 

@@ -175,6 +175,7 @@ START_TEST(without_the_module)
 	struct xmap_list_entry entry;
 	struct xmap_target *target, *none = (void *)&peer;
 	struct xmap_window *win = (void *)&peer;
+	struct xmap_export *export = (void *)&peer;
 	uint64_t cursor = 7;
 
 	begin(XMAP_BACKEND_SYSCALLS);
@@ -188,8 +189,16 @@ START_TEST(without_the_module)
 	assert_err(xmap_target_from_fd(dev, 0, &none), EOPNOTSUPP);
 	assert_err(xmap_target_open_mem(dev, 0, NULL, &none), EOPNOTSUPP);
 	assert_err(xmap_map(target, PEER_ADDR, PAGE, NULL, &win), EOPNOTSUPP);
+	assert_err(xmap_export_create(dev, NULL, 0, NULL, &export), EOPNOTSUPP);
+	assert_err(xmap_export_open(dev, "name", 0, &export), EOPNOTSUPP);
+	assert_err(xmap_export_open_id(dev, 1, 0, &export), EOPNOTSUPP);
+	assert_err(xmap_export_from_fd(dev, 0, &export), EOPNOTSUPP);
+	assert_err(xmap_target_revoke(target, 0, 0), EOPNOTSUPP);
+	assert_err(xmap_revoke(dev, 1, 0, 0), EOPNOTSUPP);
+	assert_err(xmap_self_deny(dev, 0), EOPNOTSUPP);
 	ck_assert_ptr_eq(none, &peer);
 	ck_assert_ptr_eq(win, &peer);
+	ck_assert_ptr_eq(export, &peer);
 	xmap_target_close(target);
 	finish();
 }

@@ -30,6 +30,7 @@ Suite *lifetimes_suite(int backend);
 Suite *threads_suite(int backend);
 Suite *maps_suite(int backend);
 Suite *windows_suite(void);
+Suite *exports_suite(void);
 Suite *opts_suite(void);
 Suite *errors_suite(void);
 Suite *answers_suite(void);
