@@ -77,6 +77,7 @@ struct xmap_export {
 	u32 accepts;
 	u32 events;
 	u32 seen;
+	/* Innermost. */
 	spinlock_t lock;
 	struct hlist_node entry;
 	u64 id;
@@ -142,7 +143,7 @@ static int xmap_export_publish(struct xmap_export *export)
 	mutex_lock(&xmap_exports_lock);
 	if (export->name[0]) {
 		other = xmap_export_by_name(export->user_ns, export->name);
-		/* What an owner who has ended, or who has revoked it all, left open is in nobody's way. */
+		/* Of an owner who has ended, or has revoked it all: it is in nobody's way. */
 		if (other && xmap_state(other->obj.node, &other->range) == XMAP_TARGET_ALIVE)
 			rc = -EEXIST;
 		else if (other)

@@ -462,7 +462,7 @@ static struct file *xmap_prefault_find(struct xmap_target *target, unsigned long
 
 /* Insert pages that were taken after @seq, if the window is still there.  Returns how many. */
 static long xmap_prefault_insert(struct xmap_window *win, unsigned long addr, long n, bool write,
-				struct page **pages, unsigned long seq)
+				 struct page **pages, unsigned long seq)
 {
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;

@@ -263,11 +263,13 @@ void xmap_node_remove_window(struct xmap_node *node, struct xmap_window *win)
  * there: not for a lock that others hold for long, and not for a page.
  */
 int xmap_copying_begin(void)
+	__acquires(&xmap_copies)
 {
 	return srcu_read_lock(&xmap_copies);
 }
 
 void xmap_copying_end(int idx)
+	__releases(&xmap_copies)
 {
 	srcu_read_unlock(&xmap_copies, idx);
 }
@@ -389,7 +391,7 @@ static u32 xmap_node_zap(struct xmap_node *top, u64 nr)
 		windows += n;
 		next = node;
 		if (n < XMAP_NODE_BATCH) {
-			/* One whose last reference has gone waits for the lock, to leave the tree. */
+			/* One whose last reference has gone waits for the lock, to leave it. */
 			do {
 				next = xmap_node_next(next, top);
 			} while (next && !refcount_inc_not_zero(&next->refs));

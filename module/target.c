@@ -294,7 +294,8 @@ static __poll_t xmap_target_poll(struct file *file, struct poll_table_struct *wa
 	__poll_t mask = EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
 
 	poll_wait(file, &target->obj.node->root->wq, wait);
-	if (READ_ONCE(target->obj.node->root->dead) || xmap_node_revoked(target->obj.node, &target->range))
+	if (READ_ONCE(target->obj.node->root->dead) ||
+	    xmap_node_revoked(target->obj.node, &target->range))
 		mask |= EPOLLHUP;
 	return mask;
 }
