@@ -375,8 +375,8 @@ enum xmap_target_prefault_flags {
  * again at any time, as they do in any window.
  *
  * Errors besides the general ones: EINVAL (no window of this target there),
- * ESTALE (the first page has been revoked), EACCES (WRITE on a window that is not writable, or any on one that is mapped
- * PROT_NONE), ESRCH.
+ * ESTALE (the first page has been revoked), EACCES (WRITE on a window that is not
+ * writable, or any on one that is mapped PROT_NONE), ESRCH.
  */
 struct xmap_cmd_target_prefault {
 	__u32 size;
@@ -505,8 +505,9 @@ struct xmap_list_entry {
  *
  * Who has exports, targets and windows on whom: those charged to the caller's
  * effective user id, those on the caller's own memory, and those of users in
- * whose user namespace the caller has CAP_SYS_PTRACE.  In order of creation; objects that come or go between calls
- * may or may not be seen, others are seen exactly once.
+ * whose user namespace the caller has CAP_SYS_PTRACE.  In order of creation;
+ * objects that come or go between calls may or may not be seen, others are seen
+ * exactly once.
  */
 struct xmap_cmd_list {
 	__u32 size;
@@ -698,9 +699,9 @@ struct xmap_cmd_export_info {
  * make another export.
  *
  * Allowed to the process that made the object, or what it was made from.  For what
- * comes from an export, also to the process whose memory it is, and to CAP_SYS_ADMIN in the user
- * namespace of that memory; for what was opened by privilege, to CAP_SYS_ADMIN
- * in the user namespace of who holds it.
+ * comes from an export, also to the process whose memory it is, and to
+ * CAP_SYS_ADMIN in the user namespace of that memory; for what was opened by
+ * privilege, to CAP_SYS_ADMIN in the user namespace of who holds it.
  *
  * Errors besides the general ones: EPERM, ENOENT (no such @serial, or not one that
  * the caller can see), EDQUOT (more than 64 pieces that do not touch: revoke all of
