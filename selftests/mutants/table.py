@@ -28,10 +28,10 @@ MUTANTS = [
         "skip-retry-check", "pages are inserted even if the source has changed since",
         "module/fault.c",
         """\
-	if (!mmu_interval_read_retry(&win->source, seq))
-		rc = xmap_window_fill(""", """\
-	if (true)
-		rc = xmap_window_fill(""",
+	if (!mmu_interval_read_retry(&win->source, seq)) {
+		n = xmap_window_usable(""", """\
+	if (true) {
+		n = xmap_window_usable(""",
         tests=("coherence",)),
 
     Mutant(
