@@ -290,4 +290,54 @@ err_file:
 	}
 """,
         tests=("differ",)),
+
+    Mutant(
+        "export-any-mode", "whoever knows a published export can open it",
+        "module/export.c",
+        """\
+	return !(wanted & ~rights) || ns_capable(""", """\
+	return wanted || ns_capable(""",
+        tests=("publish",)),
+
+    Mutant(
+        "export-not-closed", "who has opened an export accepts after its maker has closed it",
+        "module/export.c",
+        """\
+	if (READ_ONCE(export->closed))
+		return -ESTALE;
+""", "",
+        tests=("publish",)),
+
+    Mutant(
+        "export-any-receiver", "an offer to one process is one to all",
+        "module/export.c",
+        "if (export->receiver && export->receiver != task_tgid(current))",
+        "if (export->receiver && !task_tgid(current))",
+        tests=("export_terms",)),
+
+    Mutant(
+        "export-once-more", "an export is accepted once more than it was meant to be",
+        "module/export.c",
+        "export->accepts >= export->max_accepts",
+        "export->accepts > export->max_accepts",
+        tests=("export_terms",)),
+
+    Mutant(
+        "export-any-rights", "what an export was opened with does not bound what it is accepted with",
+        "module/export.c",
+        "if (cmd->rights & ~xmap_export_rights(ucmd->file) ||",
+        "if (cmd->rights & ~export->rights ||",
+        tests=("publish",)),
+
+    Mutant(
+        "export-any-range", "a part of the memory that was not offered can be accepted",
+        "module/export.c",
+        """\
+	    !xmap_range_contains(&export->range, &range))
+		return -EACCES;
+""", """\
+	    !xmap_range_contains(&range, &range))
+		return -EACCES;
+""",
+        tests=("export",)),
 ]
