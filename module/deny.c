@@ -161,7 +161,6 @@ static bool xmap_deny_test(const struct xmap_object *obj, void *data)
 
 	if (obj->serial <= *after || obj->kind != XMAP_LIST_TARGET ||
 	    obj->node->mm != current->mm || obj->node->root->consent ||
-	    obj->node->root->maker == task_tgid(current) ||
 	    container_of(obj, struct xmap_target, obj)->exempt)
 		return false;
 	*after = obj->serial;

@@ -120,10 +120,7 @@ int xmap_range_from_user(struct xmap_range *range, u64 addr, u64 length,
 /* Does the process refuse this?  What it has exported is not concerned. */
 static bool xmap_target_denied(const struct xmap_target *target)
 {
-	const struct xmap_node *root = target->obj.node->root;
-
-	return !target->exempt && !root->consent && root->maker != task_tgid(current) &&
-	       xmap_denied(target->mm);
+	return !target->exempt && !target->obj.node->root->consent && xmap_denied(target->mm);
 }
 
 /*
@@ -185,7 +182,8 @@ int xmap_ioctl_target_open(struct xmap_ucmd *ucmd)
 	rc = xmap_access_grant(cmd, &grant);
 	if (rc)
 		return rc;
-	grant.exempt = xmap_may_all();
+	/* What it opens on itself, and may then give away, it does not refuse. */
+	grant.exempt = grant.mm == current->mm || xmap_may_all();
 	file = xmap_target_create(&grant, &range, cmd->rights, NULL);
 	xmap_grant_drop(&grant);
 	if (IS_ERR(file))

@@ -155,8 +155,8 @@ struct xmap_grant {
  *	policy.  Constant; NULL without XMAP_RIGHT_FORCE, else holds a reference
  * @range: Addresses.  Constant
  * @rights: Set of enum xmap_rights.  Constant
- * @exempt: Opened with CAP_SYS_PTRACE in the initial user namespace: not
- *	touched by XMAP_DENY.  Constant
+ * @exempt: Opened with CAP_SYS_PTRACE in the initial user namespace, or by a
+ *	process on its own memory: not touched by XMAP_DENY.  Constant
  * @windows: Number of windows
  *
  * Lives as long as its file.  A window holds the file.
