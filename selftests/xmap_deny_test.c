@@ -284,6 +284,11 @@ TEST_F(deny, own_access)
 	taken = peer_take_fd(&self->victim, after);
 	fd = peer_give_fd(&self->looker, self->sv, taken);
 	EXPECT_EQ(peer_word(SEED, 0), look_read(&self->looker, fd));
+	fd = peer_call(&self->looker, op_derive, fd, XMAP_RIGHT_READ, self->mem, LEN);
+	EXPECT_EQ(peer_word(SEED, 0), look_read(&self->looker, fd));
+	ASSERT_EQ(SET, deny(SET));
+	EXPECT_EQ(peer_word(SEED, 0), look_read(&self->looker, fd));
+	EXPECT_ERRNO(EACCES, look(&self->looker));
 }
 
 /* What the victim offers it offers, refusal or not. */

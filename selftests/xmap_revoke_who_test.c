@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who may revoke what: who made it, whose memory it is, and who administers the
- * owner's user namespace; on a descriptor as well as by a number of XMAP_LIST.
+ * Who may revoke what: who made it or what it was made from; of what comes from an
+ * export, whose memory it is, and who administers his user namespace; of what was
+ * opened, who administers the holder's.  On a descriptor as well as by a number of
+ * XMAP_LIST, where what one cannot see does not exist.
  */
 #include "xmap_offer.h"
 
@@ -76,22 +78,23 @@ static int things_new(OFFER *self, struct things *t, struct peer *helper)
 	return keep(self, t, OPENED_NARROWED, helper, fd);
 }
 
-/* Bits of who may do it; the range is none that anybody has. */
+/* Bits of what he may revoke, and of what he sees; the range is none that anybody has. */
 static void expect_may(struct __test_metadata *_metadata, OFFER *self, const struct things *t,
-		       struct peer *p, unsigned int may, const char *who)
+		       struct peer *p, unsigned int may, unsigned int sees, const char *who)
 {
-	int thing, expected;
+	int thing, allowed, expected;
 	long theirs;
 
 	for (thing = 0; thing < THINGS; thing++) {
-		expected = may & 1U << thing ? 0 : EPERM;
+		allowed = may & 1U << thing ? 0 : EPERM;
+		expected = sees & 1U << thing ? allowed : ENOENT;
 		EXPECT_EQ(expected, XMAP_ERRNO(peer_call(p, op_revoke, self->dev, t->serial[thing],
 							 0, 1))) {
 			TH_LOG("%s, %s by its number", who, thing_name[thing]);
 		}
 		theirs = p->sock < 0 ? t->fd[thing] : peer_give_fd(p, self->sv, t->fd[thing]);
 		ASSERT_LE(0, theirs);
-		EXPECT_EQ(expected, XMAP_ERRNO(peer_call(p, op_revoke, theirs, 0, 0, 1))) {
+		EXPECT_EQ(allowed, XMAP_ERRNO(peer_call(p, op_revoke, theirs, 0, 0, 1))) {
 			TH_LOG("%s, %s", who, thing_name[thing]);
 		}
 	}
@@ -100,8 +103,13 @@ static void expect_may(struct __test_metadata *_metadata, OFFER *self, const str
 #define BIT(thing) (1U << (thing))
 #define ALL (BIT(THINGS) - 1)
 #define CONSENTED (BIT(EXPORTED) | BIT(ACCEPTED) | BIT(DERIVED) | BIT(NARROWED))
+/* What is charged to each user. */
+#define OF_A BIT(EXPORTED)
+#define OF_B (BIT(ACCEPTED) | BIT(DERIVED))
+#define OF_C (BIT(NARROWED) | BIT(OPENED_NARROWED))
 
-#define expect_peer_may(p, may, who) expect_may(_metadata, self, &t, p, may, who)
+#define expect_peer_may(p, may, sees, who)					\
+	expect_may(_metadata, self, &t, p, may, sees, who)
 
 TEST_F(offer, matrix)
 {
@@ -110,30 +118,31 @@ TEST_F(offer, matrix)
 
 	ASSERT_EQ(0, peer_spawn_as(&helper, UID_C, UID_C, 0));
 	ASSERT_EQ(0, things_new(self, &t, &helper));
-	expect_peer_may(&self->owner, CONSENTED, "owner");
-	expect_peer_may(&self->user, BIT(ACCEPTED) | BIT(DERIVED), "who accepted");
-	expect_peer_may(&helper, BIT(NARROWED) | BIT(OPENED_NARROWED), "who narrowed");
-	expect_peer_may(&((struct peer){ .sock = -1 }), ALL, "root, who opened");
+	/* All is about the owner's memory, but what was opened he did not make. */
+	expect_peer_may(&self->owner, CONSENTED, ALL, "owner");
+	expect_peer_may(&self->user, OF_B | BIT(NARROWED), OF_B | BIT(NARROWED), "who accepted");
+	expect_peer_may(&helper, OF_C, OF_C, "who narrowed");
+	expect_peer_may(&((struct peer){ .sock = -1 }), ALL, ALL, "root, who opened");
 
 	/* To be the same user is nothing. */
 	ASSERT_EQ(0, peer_spawn_as(&p, UID_A, UID_A, 0));
-	expect_peer_may(&p, 0, "the owner's user");
+	expect_peer_may(&p, 0, OF_A, "the owner's user");
 	peer_end(&p);
 	ASSERT_EQ(0, peer_spawn_as(&p, UID_B, UID_B, 0));
-	expect_peer_may(&p, 0, "the user of who accepted");
+	expect_peer_may(&p, 0, OF_B, "the user of who accepted");
 	peer_end(&p);
 	ASSERT_EQ(0, peer_spawn_as(&p, 0, 0, caps_all() & ~CAP_BIT(CAP_SYS_ADMIN)));
-	expect_peer_may(&p, 0, "root without CAP_SYS_ADMIN");
+	expect_peer_may(&p, 0, ALL, "root without CAP_SYS_ADMIN");
 	peer_end(&p);
 	ASSERT_EQ(0, peer_spawn_as(&p, UID_C, UID_C, CAP_BIT(CAP_SYS_ADMIN)));
-	expect_peer_may(&p, ALL, "CAP_SYS_ADMIN");
+	expect_peer_may(&p, ALL, OF_C, "CAP_SYS_ADMIN");
 	/* The capability counts in the namespace of the memory, not in one's own. */
 	ASSERT_EQ(0, peer_call(&p, op_userns, 0));
-	expect_peer_may(&p, 0, "root of a child user namespace");
+	expect_peer_may(&p, 0, OF_C, "root of a child user namespace");
 	peer_end(&p);
 	ASSERT_EQ(0, peer_spawn_as(&p, UID_A, UID_A, 0));
 	ASSERT_EQ(0, peer_call(&p, op_userns, 0));
-	expect_peer_may(&p, 0, "the owner's user in a user namespace of his own");
+	expect_peer_may(&p, 0, OF_A, "the owner's user in a user namespace of his own");
 	peer_end(&p);
 	peer_end(&helper);
 }
@@ -214,7 +223,8 @@ TEST_F(offer, dropped_privileges)
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, peer_call(&p, op_revoke, self->dev, t.serial[EXPORTED], 0, 1));
 	ASSERT_EQ(0, peer_become(&p, UID_C));
-	EXPECT_ERRNO(EPERM, peer_call(&p, op_revoke, self->dev, t.serial[EXPORTED], 0, 1));
+	EXPECT_ERRNO(ENOENT, peer_call(&p, op_revoke, self->dev, t.serial[EXPORTED], 0, 1));
+	EXPECT_ERRNO(EPERM, peer_call(&p, op_revoke, self->dev, t.serial[NARROWED], 0, 1));
 	EXPECT_EQ(0, peer_call(&p, op_revoke, fd, 0, 0, 0));
 	EXPECT_ERRNO(ESTALE, peer_call(&p, op_read, fd, self->mem));
 	peer_end(&p);
@@ -348,9 +358,9 @@ TEST_F(offer, administrator_of_the_namespace)
 	expect_peer_revoking(&other, fd, EPERM, "another user");
 	expect_peer_revoking(&stranger, fd, EPERM, "capable in another namespace of that user");
 	test_revoke(fd, 0, 1);
-	/* He is no administrator outside. */
+	/* He is no administrator outside, and sees nothing there. */
 	ASSERT_LE(0, peer_call(&self->owner, op_export, self->dev, XMAP_RIGHT_READ, 0, 0));
-	EXPECT_ERRNO(EPERM, peer_call(&root, op_revoke, self->dev,
+	EXPECT_ERRNO(ENOENT, peer_call(&root, op_revoke, self->dev,
 				      xmap_serial(self->dev, XMAP_LIST_EXPORT, self->owner.pid),
 				      0, 0));
 	ASSERT_EQ(0, peer_call(&root, op_revoke, self->dev,

@@ -328,10 +328,24 @@ static void model_revoke(int top, size_t off, size_t len)
 	}
 }
 
-/* Who made it, who owns what was exported, who administers. */
-static bool model_may_revoke(const struct node *n, int proc)
+/* Did the process make it, or what it was made from? */
+static bool model_made_by(int i, int proc)
 {
-	return n->maker == proc || (n->consent && n->owner == proc) || proc == ADMIN;
+	while (i >= 0 && node[i].maker != proc)
+		i = node[i].parent;
+	return i >= 0;
+}
+
+/* Who made it, who owns what was exported, who administers: 0 or -errno. */
+static long model_may_revoke(int i, int proc, bool by_number)
+{
+	const struct node *n = &node[i];
+	bool made = model_made_by(i, proc), admin = proc == ADMIN, owns = n->owner == proc;
+
+	/* It is the maker's user to whom it is charged. */
+	if (by_number && !made && !admin && !owns && who[n->maker].uid != who[proc].uid)
+		return -ENOENT;
+	return made || admin || (owns && n->consent) ? 0 : -EPERM;
 }
 
 /* ---- Trying everything ---- */

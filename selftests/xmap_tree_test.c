@@ -170,9 +170,10 @@ static bool step_map(TREE *self)
 static bool step_revoke(TREE *self)
 {
 	int proc, i = some_node(&proc), by = below(PROCS), fd = self->dev, ret;
-	bool may, by_number = below(2);
+	bool by_number = below(2);
 	size_t off = 0, len = 0;
 	__u64 serial = 0;
+	long expected;
 
 	if (i < 0)
 		return true;
@@ -184,14 +185,14 @@ static bool step_revoke(TREE *self)
 	}
 	if (below(5))
 		some_range(&node[i], &off, &len);
-	may = model_may_revoke(&node[i], by);
+	expected = model_may_revoke(i, by, by_number);
 	ret = peer_call(&self->p[by], op_revoke, fd, serial,
 			len ? self->mem[node[i].owner] + off : 0, len);
 	if (ret)
-		return !may && errno == EPERM;
-	if (may)
+		return -errno == expected;
+	if (!expected)
 		model_revoke(i, off, len);
-	return may;
+	return !expected;
 }
 
 static const struct {
