@@ -475,9 +475,9 @@ TEST_F(offer, many_pieces)
 	int i;
 
 	ASSERT_EQ(0, grant_new(self, &g));
-	for (i = 0; i < PIECES; i++) {
-		ASSERT_EQ(0, _test_revoke(g.target, at + 8 * i + 4, 1));
-	}
+	for (i = 0; i < PIECES && !_test_revoke(g.target, at + 8 * i + 4, 1);)
+		i++;
+	ASSERT_EQ(PIECES, i);
 	test_err_revoke(EDQUOT, g.target, at + 8 * PIECES + 4, 1);
 	EXPECT_EQ(8, pread(g.target, &word, 8, at + 8 * PIECES));
 	EXPECT_EQ(0, _test_revoke(g.target, at + 8 * 17 + 4, 1));

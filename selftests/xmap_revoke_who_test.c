@@ -339,6 +339,7 @@ static void expect_revoking(struct __test_metadata *_metadata, OFFER *self, stru
 TEST_F(offer, administrator_of_the_namespace)
 {
 	struct peer child, root, creator, other, stranger;
+	__u64 outside;
 	int fd;
 
 	ASSERT_EQ(0, peer_spawn_as(&child, UID_A, UID_A, 0));
@@ -360,9 +361,9 @@ TEST_F(offer, administrator_of_the_namespace)
 	test_revoke(fd, 0, 1);
 	/* He is no administrator outside, and sees nothing there. */
 	ASSERT_LE(0, peer_call(&self->owner, op_export, self->dev, XMAP_RIGHT_READ, 0, 0));
-	EXPECT_ERRNO(ENOENT, peer_call(&root, op_revoke, self->dev,
-				      xmap_serial(self->dev, XMAP_LIST_EXPORT, self->owner.pid),
-				      0, 0));
+	outside = xmap_serial(self->dev, XMAP_LIST_EXPORT, self->owner.pid);
+	ASSERT_NE(0, outside);
+	EXPECT_ERRNO(ENOENT, peer_call(&root, op_revoke, self->dev, outside, 0, 0));
 	ASSERT_EQ(0, peer_call(&root, op_revoke, self->dev,
 			       xmap_serial(self->dev, XMAP_LIST_EXPORT, child.pid), 0, 0));
 	test_err_export_accept(ESTALE, fd, XMAP_RIGHT_READ, 0, 0);

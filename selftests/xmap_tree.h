@@ -290,12 +290,10 @@ static long model_map(TREE *self, const struct node *n, size_t off, size_t len, 
 
 	if (rights & ~n->rights || !model_within(n, off, len))
 		return -EACCES;
-	if (all_gone(n))
+	if (memchr(n->gone + off, 1, len))
 		return -ESTALE;
 	if (self->dead[n->owner])
 		return -ESRCH;
-	if (memchr(n->gone + off, 1, len))
-		return -ESTALE;
 	return model_pages(self, n, off, len, prot);
 }
 
