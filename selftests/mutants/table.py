@@ -292,15 +292,228 @@ err_file:
         tests=("differ",)),
 
     Mutant(
-        "export-any-mode", "whoever knows a published export can open it",
-        "module/export.c",
+        "revoke-no-publish", "a revocation looks at the windows, but does not say what was revoked",
+        "module/node.c",
         """\
-	return !(wanted & ~rights) || ns_capable(""", """\
-	return wanted || ns_capable(""",
-        tests=("publish",)),
+			rcu_assign_pointer(node->revoked, new);
+			unused = old;
+""", """\
+			unused = new;
+""",
+        tests=("revoke",)),
 
     Mutant(
-        "export-not-closed", "who has opened an export accepts after its maker has closed it",
+        "revoke-no-zap", "a revocation leaves the entries of windows alone",
+        "module/node.c",
+        """\
+		xmap_window_revoke(win);
+""", "",
+        tests=("revoke",)),
+
+    Mutant(
+        "revoke-self-only", "a revocation forgets the windows on what was made of it",
+        "module/node.c",
+        """\
+	if (!list_empty(&node->children))
+		return list_first_entry""", """\
+	if (false)
+		return list_first_entry""",
+        tests=("revoke",)),
+
+    Mutant(
+        "revoke-last-piece", "pieces that become one are as long as the last of them",
+        "module/node.c",
+        """\
+	new->piece[first] = merged;
+""", """\
+	new->piece[first] = *range;
+""",
+        tests=("tree",)),
+
+    Mutant(
+        "revoke-touching-pieces", "pieces that touch are counted as two",
+        "module/node.c",
+        "first < n && old->piece[first].end < range->start;",
+        "first < n && old->piece[first].end <= range->start;",
+        tests=("revoke",)),
+
+    Mutant(
+        "revoke-wakes-nobody", "who waits for the end of a target is not told of a revocation",
+        "module/node.c",
+        """\
+	wake_up_all(&root->wq);
+	trace_xmap_revoke""", """\
+	trace_xmap_revoke""",
+        tests=("revoke",), timeout=400),
+
+    Mutant(
+        "revoke-waits-for-no-copy", "a revocation returns while bytes are on their way",
+        "module/node.c",
+        """\
+	synchronize_srcu_expedited(&xmap_copies);
+""", "",
+        tests=("revoke_race",)),
+
+    Mutant(
+        "revoke-waits-for-no-forced-write", "a revocation returns while a forced write is under way",
+        "module/node.c",
+        """\
+	if (!root->consent) {
+		if (down""", """\
+	if (false) {
+		if (down""",
+        tests=("revoke_race",)),
+
+    Mutant(
+        "copy-no-ask", "a copy asks before it waits for its pages, and not again",
+        "module/transfer.c",
+        """\
+	usable = xmap_node_usable(target->obj.node, addr, addr + len) - addr;
+	if (usable) {
+""", """\
+	usable = len;
+	if (usable) {
+""",
+        tests=("revoke_stall",)),
+
+    Mutant(
+        "fault-no-ask", "a fault asks for its own page, and not for those around it",
+        "module/fault.c",
+        """\
+		n = xmap_window_usable(win, xmap_window_to_remote(win, addr), n);
+		rc = -ESTALE;
+		if (n)
+""", """\
+		rc = -ESTALE;
+		if (n)
+""",
+        tests=("revoke",)),
+
+    Mutant(
+        "derive-no-link", "what is derived stands for itself",
+        "module/target.c",
+        """\
+	node = xmap_node_create(grant->mm, parent ? parent->node : NULL);
+""", """\
+	node = xmap_node_create(grant->mm, parent && parent->kind == XMAP_LIST_EXPORT ?
+					   parent->node : NULL);
+""",
+        tests=("tree",)),
+
+    Mutant(
+        "revoke-by-anybody", "whoever has a descriptor or a number may revoke",
+        "module/revoke.c",
+        """\
+	if (xmap_node_made_by(node, task_tgid(current)))
+		return true;
+""", """\
+	if (node)
+		return true;
+""",
+        tests=("revoke_who",)),
+
+    Mutant(
+        "revoke-own-userns", "CAP_SYS_ADMIN in the caller's own user namespace is enough to revoke",
+        "module/revoke.c",
+        "ns_capable(node->mm->user_ns, CAP_SYS_ADMIN)",
+        "ns_capable(current_user_ns(), CAP_SYS_ADMIN)",
+        tests=("revoke_who",)),
+
+    Mutant(
+        "revoke-maker-only", "who made what something was made from may not revoke it",
+        "module/node.c",
+        """\
+	for (; node; node = node->parent) {
+		if (node->maker == tgid)
+			return true;
+	}
+	return false;
+""", """\
+	return node->maker == tgid;
+""",
+        tests=("tree",)),
+
+    Mutant(
+        "revoke-unseen", "a number can be told from none by those who cannot see it",
+        "module/revoke.c",
+        """\
+	if (obj->serial != search->serial || obj->kind == XMAP_LIST_WINDOW ||
+	    !xmap_object_visible(obj))
+		return false;
+""", """\
+	if (obj->serial != search->serial || obj->kind == XMAP_LIST_WINDOW)
+		return false;
+""",
+        tests=("revoke_who",)),
+
+    Mutant(
+        "accept-any-range", "an export can be accepted for more than its range",
+        "module/export.c",
+        """\
+	if (cmd->rights & ~xmap_export_rights(ucmd->file) ||
+	    !xmap_range_contains(&export->range, &range))
+		return -EACCES;
+""", """\
+	if (cmd->rights & ~xmap_export_rights(ucmd->file))
+		return -EACCES;
+""",
+        tests=("tree",)),
+
+    Mutant(
+        "accept-any-right", "an export can be accepted with rights that it does not offer",
+        "module/export.c",
+        """\
+	if (cmd->rights & ~xmap_export_rights(ucmd->file) ||
+	    !xmap_range_contains(&export->range, &range))
+		return -EACCES;
+""", """\
+	if (!xmap_range_contains(&export->range, &range))
+		return -EACCES;
+""",
+        tests=("tree",)),
+
+    Mutant(
+        "accept-no-limit", "an export can be accepted any number of times",
+        "module/export.c",
+        """\
+	if (export->max_accepts && export->accepts >= export->max_accepts)
+		rc = -EDQUOT;
+	else
+		export->accepts++;
+""", """\
+	export->accepts++;
+""",
+        tests=("export_terms",)),
+
+    Mutant(
+        "accept-no-receiver", "an export for one process can be accepted by others",
+        "module/export.c",
+        """\
+	if (export->receiver && export->receiver != task_tgid(current))
+		return -EACCES;
+""", "",
+        tests=("export_terms",)),
+
+    Mutant(
+        "accept-no-user", "an export for one user can be accepted by others",
+        "module/export.c",
+        """\
+	if (uid_valid(export->receiver_uid) && !uid_eq(export->receiver_uid, current_euid()))
+		return -EACCES;
+""", "",
+        tests=("export_terms",)),
+
+    Mutant(
+        "accept-expired", "an export can be accepted after its time",
+        "module/export.c",
+        """\
+	if (export->expires && ktime_get_boottime_ns() >= export->expires)
+		return -ESTALE;
+""", "",
+        tests=("export_terms",)),
+
+    Mutant(
+        "accept-closed", "an offer stands after its maker has closed it",
         "module/export.c",
         """\
 	if (READ_ONCE(export->closed))
@@ -309,35 +522,55 @@ err_file:
         tests=("publish",)),
 
     Mutant(
-        "export-any-receiver", "an offer to one process is one to all",
+        "open-any-mode", "a published export can be opened by everybody",
         "module/export.c",
-        "if (export->receiver && export->receiver != task_tgid(current))",
-        "if (export->receiver && !task_tgid(current))",
-        tests=("export_terms",)),
-
-    Mutant(
-        "export-once-more", "an export is accepted once more than it was meant to be",
-        "module/export.c",
-        "export->accepts >= export->max_accepts",
-        "export->accepts > export->max_accepts",
-        tests=("export_terms",)),
-
-    Mutant(
-        "export-any-rights", "what an export was opened with does not bound what it is accepted with",
-        "module/export.c",
-        "if (cmd->rights & ~xmap_export_rights(ucmd->file) ||",
-        "if (cmd->rights & ~export->rights ||",
+        """\
+	if (cmd->rights & ~export->rights || !xmap_export_allows(export, cmd->rights))
+		goto err_export;
+""", """\
+	if (cmd->rights & ~export->rights)
+		goto err_export;
+""",
         tests=("publish",)),
 
     Mutant(
-        "export-any-range", "a part of the memory that was not offered can be accepted",
+        "open-any-namespace", "a name is found from every user namespace",
         "module/export.c",
+        "if (export->user_ns == ns && !strcmp(export->name, name))",
+        "if (ns && !strcmp(export->name, name))",
+        tests=("publish",)),
+
+    Mutant(
+        "deny-not-asked", "a denial is kept, but nobody asks for it",
+        "module/target.c",
         """\
-	    !xmap_range_contains(&export->range, &range))
-		return -EACCES;
+	return !target->exempt && !target->obj.node->root->consent && xmap_denied(target->mm);
 """, """\
-	    !xmap_range_contains(&range, &range))
-		return -EACCES;
+	return !target->mm;
 """,
-        tests=("export",)),
+        tests=("deny",)),
+
+    Mutant(
+        "deny-own-maker", "who has opened a target is taken for the process itself",
+        "module/target.c",
+        """\
+	return !target->exempt && !target->obj.node->root->consent && xmap_denied(target->mm);
+""", """\
+	return !target->exempt && !target->obj.node->root->consent &&
+	       target->obj.node->root->maker != task_tgid(current) && xmap_denied(target->mm);
+""",
+        tests=("deny",)),
+
+    Mutant(
+        "deny-keeps-targets", "a denial keeps out who comes, and lets stay who is there",
+        "module/deny.c",
+        """\
+		if (!rc)
+			rc = xmap_deny_revoke();
+""", """\
+		if (rc)
+			rc = xmap_deny_revoke();
+""",
+        tests=("deny",)),
+
 ]
