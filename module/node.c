@@ -194,7 +194,8 @@ struct xmap_node *xmap_node_create(struct mm_struct *mm, struct xmap_node *paren
 	node->root = parent->root;
 	node->parent = xmap_node_get(parent);
 	mutex_lock(&node->root->lock);
-	list_add_tail(&node->sibling, &parent->children);
+	/* In front, where a revocation that is among the children has been already. */
+	list_add(&node->sibling, &parent->children);
 	WRITE_ONCE(parent->nr_children, parent->nr_children + 1);
 	mutex_unlock(&node->root->lock);
 	return node;
