@@ -3,7 +3,7 @@
  * Symbolic addresses.
  *
  *	expression = term { ("+" | "-") term }
- *	term = number | name | name ":" symbol
+ *	term = number | "export" | name | name ":" symbol
  *	name = path of a mapped file | its last part | "[heap]" | ... | "exe"
  *
  * Names hold plus and minus signs themselves (libstdc++.so.6,
@@ -158,6 +158,19 @@ static bool parse_number(const char **text, int *rc, uint64_t *ret)
 	return true;
 }
 
+/* Where an export begins: what is given away there need not be a mapping with a name. */
+static bool parse_export(const char **text, const struct addr_env *env, uint64_t *ret)
+{
+	static const char word[] = "export";
+	size_t len = sizeof(word) - 1;
+
+	if (!env->export || strncmp(*text, word, len) || !ends_term((*text)[len]))
+		return false;
+	*text += len;
+	*ret = *env->export;
+	return true;
+}
+
 int addr_parse(const char *text, const struct addr_env *env, uint64_t *ret)
 {
 	const char *p = text;
@@ -169,7 +182,8 @@ int addr_parse(const char *text, const struct addr_env *env, uint64_t *ret)
 		if (ends_term(*p))
 			return fail(XC_USAGE, "address `%s` lacks a number or a name%s", text,
 				    *p ? " before its sign" : " at its end");
-		if (!parse_number(&p, &rc, &term))
+		rc = XC_OK;
+		if (!parse_number(&p, &rc, &term) && !parse_export(&p, env, &term))
 			rc = parse_name(&p, env, &term);
 		if (rc)
 			return rc;

@@ -31,7 +31,7 @@ struct facts {
 	int status;
 };
 
-static const char *const features[] = { "window", "memfd", "nowait" };
+static const char *const features[] = { "window", "memfd", "nowait", "export" };
 
 static bool fallback_works(void)
 {
@@ -155,6 +155,8 @@ static void put_text_facts(const struct facts *f)
 		       f->query.out_targets, f->query.out_max_targets);
 		printf("windows     %" PRIu32 " of at most %" PRIu32 " per user\n",
 		       f->query.out_windows, f->query.out_max_windows);
+		printf("exports     %" PRIu32 " of at most %" PRIu32 " per user\n",
+		       f->query.out_exports, f->query.out_max_exports);
 	}
 	if (f->yama >= 0)
 		printf("Yama        ptrace_scope %d\n", f->yama);
@@ -180,9 +182,11 @@ static void put_json_facts(const struct facts *f)
 	json_string(stdout, f->device, strlen(f->device));
 	if (f->have_query) {
 		printf(",\"abi\":%" PRIu32 ",\"max_targets\":%" PRIu32 ",\"max_windows\":%" PRIu32
-		       ",\"targets\":%" PRIu32 ",\"windows\":%" PRIu32 ",\"features\":[",
+		       ",\"targets\":%" PRIu32 ",\"windows\":%" PRIu32 ",\"max_exports\":%" PRIu32
+		       ",\"exports\":%" PRIu32 ",\"features\":[",
 		       f->query.out_abi, f->query.out_max_targets, f->query.out_max_windows,
-		       f->query.out_targets, f->query.out_windows);
+		       f->query.out_targets, f->query.out_windows, f->query.out_max_exports,
+		       f->query.out_exports);
 		for (i = 0; i < ARRAY_SIZE(features); i++) {
 			if (!(f->query.out_features >> i & 1))
 				continue;

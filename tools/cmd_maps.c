@@ -100,7 +100,7 @@ out:
 
 const struct cmd cmd_maps = {
 	.name = "maps",
-	.args = "PID|NAME",
+	.args = "PROCESS",
 	.summary = "List the mappings of a process",
 	.opts = opts,
 	.min_args = 1,

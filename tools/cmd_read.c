@@ -209,7 +209,9 @@ static int run(int argc, char **argv)
 	if (rc)
 		return rc;
 	req.s = &s;
-	rc = session_addr(&s, argv[1], &req.addr);
+	rc = session_addr(&s, argc > 1 ? argv[1] : NULL, &req.addr);
+	if (!rc && s.is_export && argc < 3 && !type_name)
+		rc = session_length(&s, req.addr, &req.length);
 	if (!rc && req.addr + (req.length - 1) < req.addr)
 		rc = fail(XC_USAGE, "0x%" PRIx64 " plus a length of %" PRIu64 " wraps around",
 			  req.addr, req.length);
@@ -222,14 +224,17 @@ static int run(int argc, char **argv)
 
 const struct cmd cmd_read = {
 	.name = "read",
-	.args = "PID|NAME ADDRESS [LENGTH]",
+	.args = "PROCESS ADDRESS [LENGTH]",
 	.summary = "Print memory of a process",
 	.details =
 		"LENGTH is in bytes (K, M, G, T: times 1024, ...); 256 if not given.  ADDRESS is\n"
 		"a number, a mapping's name or a symbol, with + and -:\n"
-		"  0x7ffe1234  libc.so.6+0x1d2a40  [stack]+0x100  libc.so.6:environ  exe:main+4\n",
+		"  0x7ffe1234  libc.so.6+0x1d2a40  [stack]+0x100  libc.so.6:environ  exe:main+4\n"
+		"Of what somebody shares (see `xmap share --help`), @NAME or @0x... for its id, the\n"
+		"beginning is called `export`, as in export+16; that, and all of it, is the default.\n",
 	.opts = opts,
 	.min_args = 2,
 	.max_args = 3,
+	.whole_export = true,
 	.run = run,
 };

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,8 +145,8 @@ static int wait_until(struct watch *w, int64_t until)
 	int64_t left;
 	int rc;
 
-	/* The window's life is that of the address space, which the target's fd reports. */
-	if (w->win)
+	/* A target of the module tells when its address space has ended, or it was revoked. */
+	if (session_has_window(&w->s))
 		pfd = (struct pollfd){ .fd = xmap_target_fd(w->s.target) };
 	do {
 		left = until - now_ms();
@@ -207,24 +206,10 @@ static int map_window(struct watch *w)
 		notice("too many windows: see `xmap ps`; using copies");
 		return XC_OK;
 	}
-	return rc ? session_fail(&w->s, rc, w->addr, false) : XC_OK;
-}
-
-static int parse_interval(struct watch *w)
-{
-	double seconds;
-	char *end;
-
-	w->interval_ms = 1000;
-	if (!interval_text)
+	/* An export may begin or end within a page, of which a window cannot show a part. */
+	if (rc == -EACCES && w->s.is_export)
 		return XC_OK;
-	seconds = strtod(interval_text, &end);
-	if (end == interval_text || *end || !isfinite(seconds) || seconds < 0.001 ||
-	    seconds > INT_MAX / 1000)
-		return fail(XC_USAGE, "interval `%s` is not a number of seconds from 0.001 to %d",
-			    interval_text, INT_MAX / 1000);
-	w->interval_ms = (int)(seconds * 1000);
-	return XC_OK;
+	return rc ? session_fail(&w->s, rc, w->addr, false) : XC_OK;
 }
 
 static int parse_args(struct watch *w, const char *length)
@@ -236,7 +221,7 @@ static int parse_args(struct watch *w, const char *length)
 	if (!rc && count_text)
 		rc = size_parse(count_text, "count", &w->count);
 	if (!rc)
-		rc = parse_interval(w);
+		rc = interval_parse(interval_text, &w->interval_ms);
 	w->length = DUMP_DEFAULT;
 	if (w->type && w->type->kind != VALUE_STR)
 		w->length = w->type->size;
@@ -255,6 +240,7 @@ static int parse_args(struct watch *w, const char *length)
 static int run(int argc, char **argv)
 {
 	struct watch w = { 0 };
+	uint64_t rest;
 	int rc;
 
 	rc = parse_args(&w, argc > 2 ? argv[2] : NULL);
@@ -263,7 +249,11 @@ static int run(int argc, char **argv)
 	rc = session_open(&w.s, argv[0], XMAP_RIGHT_READ);
 	if (rc)
 		return rc;
-	rc = session_addr(&w.s, argv[1], &w.addr);
+	rc = session_addr(&w.s, argc > 1 ? argv[1] : NULL, &w.addr);
+	if (!rc && w.s.is_export && argc < 3 && !type_name) {
+		rc = session_length(&w.s, w.addr, &rest);
+		w.length = !rc && rest < w.length ? rest : w.length;
+	}
 	if (!rc && w.addr + (w.length - 1) < w.addr)
 		rc = fail(XC_USAGE, "0x%" PRIx64 " plus a length of %" PRIu64 " wraps around",
 			  w.addr, w.length);
@@ -278,7 +268,7 @@ static int run(int argc, char **argv)
 
 const struct cmd cmd_watch = {
 	.name = "watch",
-	.args = "PID|NAME ADDRESS [LENGTH]",
+	.args = "PROCESS ADDRESS [LENGTH]",
 	.summary = "Show memory of a process as it changes",
 	.details =
 		"Reads through a window, or by copies without the module.  Runs until it is\n"
@@ -287,5 +277,6 @@ const struct cmd cmd_watch = {
 	.opts = opts,
 	.min_args = 2,
 	.max_args = 3,
+	.whole_export = true,
 	.run = run,
 };

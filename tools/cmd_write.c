@@ -249,7 +249,7 @@ static int run(int argc, char **argv)
 
 const struct cmd cmd_write = {
 	.name = "write",
-	.args = "PID|NAME ADDRESS [VALUE...]",
+	.args = "PROCESS ADDRESS [VALUE...]",
 	.summary = "Change memory of a process",
 	.details =
 		"  xmap write 1234 0x7ffe1234 42 --type u32\n"

@@ -6,7 +6,8 @@
 #include "tool.h"
 
 static const struct cmd *const commands[] = {
-	&cmd_check, &cmd_maps, &cmd_read, &cmd_write, &cmd_watch, &cmd_ps,
+	&cmd_check, &cmd_maps, &cmd_read, &cmd_write, &cmd_watch, &cmd_ps, &cmd_top,
+	&cmd_share, &cmd_revoke,
 };
 
 static bool show_version;
@@ -21,11 +22,11 @@ static const char statuses[] =
 	"  0  done\n"
 	"  1  another error (output, memory, limits, an unknown interface)\n"
 	"  2  wrong use: an option, a number, a type, a length\n"
-	"  3  no such process, or a name that several have\n"
-	"  4  no right to the process or to /dev/xmap\n"
+	"  3  no such process or export, or a name that several processes have\n"
+	"  4  no right to the process, to the export or to /dev/xmap\n"
 	"  5  no such memory, or the process itself may not use it that way\n"
 	"  6  needs the module\n"
-	"  7  the process ended meanwhile, or runs another program\n"
+	"  7  the process ended meanwhile, or runs another program; or it was revoked\n"
 	"  8  write --verify read back something else\n";
 
 static void help_main(FILE *f)
@@ -33,12 +34,13 @@ static void help_main(FILE *f)
 	size_t i;
 
 	fprintf(f, "Usage: xmap [OPTION...] COMMAND [ARGUMENT...]\n\n"
-		"See and change the memory of a running process.\n\n"
+		"See and change the memory of a running process; share memory and take it back.\n\n"
 		"Commands (`xmap COMMAND --help` says more):\n");
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(f, "  %-6s %-38s %s\n", commands[i]->name, commands[i]->args,
+		fprintf(f, "  %-6s %-27s %s\n", commands[i]->name, commands[i]->args,
 			commands[i]->summary);
-	fprintf(f, "\nOptions of every command:\n");
+	fprintf(f, "\nPROCESS is a PID, a name, or @NAME or @ID of what somebody shares.\n"
+		"\nOptions of every command:\n");
 	opts_help(f, common_opts);
 	opts_help(f, main_opts);
 	fprintf(f, "\n%s", statuses);
@@ -54,6 +56,16 @@ static void help_cmd(FILE *f, const struct cmd *cmd)
 	opts_help(f, cmd->opts);
 	opts_help(f, common_opts);
 	fprintf(f, "\n%s", statuses);
+}
+
+static int check_args(const struct cmd *cmd, int argc, char **argv)
+{
+	int least = cmd->whole_export && argc && argv[0][0] == '@' ? 1 : cmd->min_args;
+
+	if (argc >= least && (cmd->max_args < 0 || argc <= cmd->max_args))
+		return XC_OK;
+	return fail(XC_USAGE, "too %s arguments; usage: xmap %s%s%s", argc < least ? "few" : "many",
+		    cmd->name, cmd->args[0] ? " " : "", cmd->args);
 }
 
 static int run(int argc, char **argv)
@@ -96,10 +108,9 @@ static int run(int argc, char **argv)
 		help_cmd(stdout, cmd);
 		return XC_OK;
 	}
-	if (argc < cmd->min_args || (cmd->max_args >= 0 && argc > cmd->max_args))
-		return fail(XC_USAGE, "too %s arguments; usage: xmap %s%s%s",
-			    argc < cmd->min_args ? "few" : "many", cmd->name,
-			    cmd->args[0] ? " " : "", cmd->args);
+	rc = check_args(cmd, argc, argv);
+	if (rc)
+		return rc;
 	return cmd->run(argc, argv);
 }
 

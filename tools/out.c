@@ -116,6 +116,11 @@ void json_hex(FILE *f, const void *buf, size_t len)
 	}
 }
 
+const char *json_bool(bool set)
+{
+	return set ? "true" : "false";
+}
+
 void put_hexdump(FILE *f, uint64_t addr, const void *buf, size_t len)
 {
 	const unsigned char *s = buf;

@@ -188,7 +188,7 @@ int proc_fail_denied(pid_t pid)
 			    pid);
 	if (cap)
 		return fail(XC_DENIED,
-			    "no right to process %d: a security module or its user namespace refuses, CAP_SYS_PTRACE does not help",
+			    "no right to process %d: a security module, its user namespace or the process itself refuses",
 			    pid);
 	if (status_field(pid, "\nUid:", 10, &uid) && uid != geteuid())
 		return fail(XC_DENIED,
@@ -203,7 +203,7 @@ int proc_fail_denied(pid_t pid)
 			    "no right to process %d: Yama ptrace_scope is 1: run as root or `sudo sysctl kernel.yama.ptrace_scope=0`",
 			    pid);
 	return fail(XC_DENIED,
-		    "no right to process %d: it is not dumpable or has more privileges than you: run as root",
+		    "no right to process %d: it refuses, is not dumpable or has more privileges than you: run as root",
 		    pid);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The process that a command works on, and what to say when that fails. */
+/* The process or export that a command works on, and what to say when that fails. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -81,6 +81,22 @@ int device_open(struct xmap_dev **ret)
 	return XC_OK;
 }
 
+int module_open(const char *what, struct xmap_dev **ret)
+{
+	int rc;
+
+	/* There is nothing to fall back on: say so once, as the error. */
+	if (!common.backend || !strcmp(common.backend, "auto"))
+		common.backend = "module";
+	rc = device_open(ret);
+	if (!rc && xmap_backend(*ret) != XMAP_BACKEND_MODULE) {
+		xmap_close(*ret);
+		*ret = NULL;
+		rc = fail(XC_MODULE, "only the module %s: leave --backend out", what);
+	}
+	return rc;
+}
+
 static int fail_open(struct session *s, int err)
 {
 	switch (err) {
@@ -114,15 +130,15 @@ static int find_process(struct session *s, const char *who)
 	if (!proc_stat(s->pid, &st))
 		memcpy(s->name, st.comm, sizeof(s->name));
 	snprintf(s->who, sizeof(s->who), "process %d", s->pid);
+	snprintf(s->ref, sizeof(s->ref), "%d", s->pid);
 	return XC_OK;
 }
 
-int session_open(struct session *s, const char *who, uint32_t rights)
+static int open_process(struct session *s, const char *who, uint32_t rights)
 {
 	XMAP_OPTS(struct xmap_target_opts, opts, .rights = rights);
 	int rc;
 
-	*s = (struct session){ .pidfd = -1 };
 	/* The process first: a wrong name needs no word about the module. */
 	rc = find_process(s, who);
 	if (!rc)
@@ -132,6 +148,15 @@ int session_open(struct session *s, const char *who, uint32_t rights)
 		if (rc)
 			rc = fail_open(s, rc);
 	}
+	return rc;
+}
+
+int session_open(struct session *s, const char *who, uint32_t rights)
+{
+	int rc;
+
+	*s = (struct session){ .pidfd = -1 };
+	rc = who[0] == '@' ? session_accept(s, who, rights) : open_process(s, who, rights);
 	if (rc)
 		session_close(s);
 	return rc;
@@ -190,6 +215,12 @@ int session_addr(struct session *s, const char *text, uint64_t *ret)
 	char path[64], exe[PATH_MAX];
 	ssize_t n;
 
+	if (s->is_export)
+		env.export = &s->start;
+	if (!text) {
+		*ret = s->start;
+		return XC_OK;
+	}
 	snprintf(path, sizeof(path), "/proc/%d/exe", s->pid);
 	n = readlink(path, exe, sizeof(exe) - 1);
 	if (n > 0) {
@@ -204,22 +235,27 @@ bool session_has_window(const struct session *s)
 	return xmap_backend(s->dev) == XMAP_BACKEND_MODULE;
 }
 
-/*
- * The address space is gone.  The process may still exist: with another
- * program after execve(), or for a moment on its way out.
- */
-int session_fail_ended(struct session *s)
-{
-	if (proc_has_ended(s->pid))
-		return fail(XC_ENDED, "%s ended", s->who);
-	return fail(XC_ENDED, "%s runs another program now", s->who);
-}
-
-static bool session_ended(struct session *s)
+/* What became of it: enum xmap_target_state. */
+static uint32_t session_state(struct session *s)
 {
 	struct xmap_cmd_target_info info;
 
-	return !xmap_target_info(s->target, &info) && info.out_state == XMAP_TARGET_DEAD;
+	return xmap_target_info(s->target, &info) ? XMAP_TARGET_ALIVE : info.out_state;
+}
+
+/*
+ * The address space is gone, or out of reach.  The process may still exist: with
+ * another program after execve(), or for a moment on its way out.
+ */
+int session_fail_ended(struct session *s)
+{
+	if (session_state(s) == XMAP_TARGET_REVOKED)
+		return fail(XC_ENDED, "%s: it was revoked", s->who);
+	if (s->is_export)
+		return fail(XC_ENDED, "the owner of %s ended", s->who);
+	if (proc_has_ended(s->pid))
+		return fail(XC_ENDED, "%s ended", s->who);
+	return fail(XC_ENDED, "%s runs another program now", s->who);
 }
 
 /* Say why memory at @addr could not be used. */
@@ -233,16 +269,16 @@ static int fail_memory(struct session *s, uint64_t addr, bool write)
 	rc = maplist_load(s->target, &maps);
 	m = rc ? NULL : maplist_find(&maps, addr);
 	if (!m)
-		rc = fail(XC_MEMORY, "address 0x%" PRIx64 " is not mapped; see `xmap maps %d`",
-			  addr, s->pid);
+		rc = fail(XC_MEMORY, "address 0x%" PRIx64 " is not mapped; see `xmap maps %s`",
+			  addr, s->ref);
 	else if (m->flags & (XMAP_VMA_IO | XMAP_VMA_WINDOW))
 		rc = fail(XC_MEMORY, "address 0x%" PRIx64 " is %s: its memory cannot be reached",
 			  addr, m->flags & XMAP_VMA_WINDOW ? "a window" : "device memory");
 	else if (write && !(m->flags & XMAP_VMA_WRITE))
 		rc = fail(XC_MEMORY,
 			  "%s may not write address 0x%" PRIx64 " itself%s", s->who, addr,
-			  m->flags & XMAP_VMA_SHARED ? ", and it is shared" :
-						       "; --force writes it");
+			  s->is_export ? "" : m->flags & XMAP_VMA_SHARED ?
+			  ", and it is shared" : "; --force writes it");
 	else if (!(m->flags & XMAP_VMA_READ))
 		rc = fail(XC_MEMORY, "%s may not read address 0x%" PRIx64 " itself", s->who, addr);
 	else
@@ -255,12 +291,18 @@ static int fail_memory(struct session *s, uint64_t addr, bool write)
 
 int session_fail(struct session *s, long err, uint64_t addr, bool write)
 {
-	if (err == -ESRCH || session_ended(s))
+	uint64_t rest;
+
+	if (err == -ESRCH || session_state(s) != XMAP_TARGET_ALIVE)
 		return session_fail_ended(s);
 	/* Addresses in the upper half are negative offsets to pread(2) and mmap(2). */
 	if (addr >> 63 && (err == -EINVAL || err == -EOVERFLOW))
 		err = -EFAULT;
+	if (s->is_export && session_length(s, addr, &rest))
+		return XC_MEMORY;
 	switch (err) {
+	case -ESTALE:
+		return fail(XC_ENDED, "address 0x%" PRIx64 " of %s was revoked", addr, s->who);
 	case -EFAULT:
 		return fail_memory(s, addr, write);
 	case -EACCES:

@@ -62,6 +62,7 @@ struct opt {
  * @opts: Its own options, ended by an entry without a name
  * @min_args: How many arguments it needs
  * @max_args: How many it takes, -1 for any number
+ * @whole_export: An export needs no address: it begins somewhere
  * @run: Does it and returns the exit status
  */
 struct cmd {
@@ -72,6 +73,7 @@ struct cmd {
 	const struct opt *opts;
 	int min_args;
 	int max_args;
+	bool whole_export;
 	int (*run)(int argc, char **argv);
 };
 
@@ -81,6 +83,9 @@ extern const struct cmd cmd_read;
 extern const struct cmd cmd_write;
 extern const struct cmd cmd_watch;
 extern const struct cmd cmd_ps;
+extern const struct cmd cmd_top;
+extern const struct cmd cmd_share;
+extern const struct cmd cmd_revoke;
 extern const struct opt common_opts[];
 
 /* The options that every command has. */
@@ -106,6 +111,7 @@ void put_text(FILE *f, const char *text, size_t len);
 void put_hexdump(FILE *f, uint64_t addr, const void *buf, size_t len);
 void json_string(FILE *f, const char *text, size_t len);
 void json_hex(FILE *f, const void *buf, size_t len);
+const char *json_bool(bool set);
 int out_finish(int status);
 
 /* ---- Numbers and typed values: value.c ---- */
@@ -122,6 +128,8 @@ struct value_type {
 
 int number_parse(const char *text, const char *what, uint64_t *ret);
 int size_parse(const char *text, const char *what, uint64_t *ret);
+/* Seconds, NULL for one, as milliseconds. */
+int interval_parse(const char *text, int *ret);
 int value_type_find(const char *name, const struct value_type **ret);
 int value_parse(const struct value_type *type, const char *text, void *ret);
 void value_put(FILE *f, const struct value_type *type, const void *bytes, bool json);
@@ -157,6 +165,7 @@ const struct mapping *maplist_find(const struct maplist *list, uint64_t addr);
  * @arg: Passed to the functions
  * @who: The process, for messages
  * @exe: Path of its program, or NULL
+ * @export: Where the export begins, or NULL if it is all of a process
  * @maps: Get its mappings
  * @symbol: Get how far a symbol is from the start of a mapped file
  */
@@ -164,6 +173,7 @@ struct addr_env {
 	void *arg;
 	const char *who;
 	const char *exe;
+	const uint64_t *export;
 	int (*maps)(void *arg, const struct maplist **ret);
 	int (*symbol)(void *arg, const struct mapping *file, const char *symbol, uint64_t *ret);
 };
@@ -198,22 +208,63 @@ int proc_fail_gone(pid_t pid);
 
 bool guard_copy(void *to, const void *from, size_t length);
 
-/* ---- The process that a command works on: session.c ---- */
+/* ---- What XMAP_LIST says: entries.c ---- */
 
+struct entries {
+	struct xmap_list_entry *v;
+	size_t n;
+};
+
+#define RIGHTS_SIZE 4
+
+int entries_load(struct xmap_dev *dev, struct entries *ret);
+void entries_free(struct entries *list);
+const struct xmap_list_entry *entries_find(const struct entries *list, uint64_t serial);
+const char *entry_kind(const struct xmap_list_entry *e);
+const char *entry_state(const struct xmap_list_entry *e);
+const char *rights_text(uint32_t rights, char buf[RIGHTS_SIZE]);
+void json_rights(FILE *f, uint32_t rights);
+void put_who(FILE *f, pid_t pid);
+void json_who(FILE *f, const char *key, pid_t pid);
+
+/* ---- The process or export that a command works on: session.c, accept.c ---- */
+
+/**
+ * struct session - The memory that a command works on
+ * @dev: The library handle
+ * @target: Access to it
+ * @maps: Its mappings, once somebody asked for them
+ * @have_maps: Somebody has
+ * @pidfd: The process, or -1
+ * @pid: Its number; of an export its owner's, or 0 if that is not visible
+ * @is_export: It is what somebody offers
+ * @start: Where the export begins
+ * @length: How long it is
+ * @name: The process's name
+ * @who: What it is called in messages
+ * @ref: What it is called on the command line
+ */
 struct session {
 	struct xmap_dev *dev;
 	struct xmap_target *target;
 	struct maplist maps;
 	bool have_maps;
+	bool is_export;
 	int pidfd;
 	pid_t pid;
+	uint64_t start;
+	uint64_t length;
 	char name[64];
 	char who[96];
+	char ref[80];
 };
 
 /* Would `modprobe xmap` find the module of the running kernel? */
 bool module_installed(void);
 int device_open(struct xmap_dev **ret);
+/* For what has nothing to fall back on; @what is completed in "only the module ...". */
+int module_open(const char *what, struct xmap_dev **ret);
+int session_accept(struct session *s, const char *ref, uint32_t rights);
 int session_open(struct session *s, const char *who, uint32_t rights);
 void session_close(struct session *s);
 int session_maps(struct session *s, const struct maplist **ret);
@@ -221,5 +272,6 @@ int session_addr(struct session *s, const char *text, uint64_t *ret);
 bool session_has_window(const struct session *s);
 int session_fail(struct session *s, long err, uint64_t addr, bool write);
 int session_fail_ended(struct session *s);
+int session_length(const struct session *s, uint64_t addr, uint64_t *ret);
 
 #endif /* XMAP_TOOL_H */

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,23 @@ int size_parse(const char *text, const char *what, uint64_t *ret)
 	if (!n)
 		return fail(XC_USAGE, "%s must be 1 or more", what);
 	*ret = n << shift;
+	return XC_OK;
+}
+
+int interval_parse(const char *text, int *ret)
+{
+	double seconds;
+	char *end;
+
+	*ret = 1000;
+	if (!text)
+		return XC_OK;
+	seconds = strtod(text, &end);
+	if (end == text || *end || !isfinite(seconds) || seconds < 0.001 ||
+	    seconds > INT_MAX / 1000)
+		return fail(XC_USAGE, "interval `%s` is not a number of seconds from 0.001 to %d",
+			    text, INT_MAX / 1000);
+	*ret = (int)(seconds * 1000);
 	return XC_OK;
 }
 

@@ -32,10 +32,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *expression = fuzz_line(&rest);
 	const char *exe = fuzz_line(&rest);
 	struct maplist list = { 0 };
+	static const uint64_t start = 0x12345;
 	struct addr_env env = {
 		.arg = &list,
 		.who = "process 1",
 		.exe = exe[0] ? exe : NULL,
+		.export = exe[0] ? NULL : &start,
 		.maps = get_maps,
 		.symbol = get_symbol,
 	};

@@ -191,6 +191,40 @@ static void test_values(void)
 	}
 }
 
+/* What is meant by "export" where an export is looked at, and that it is a name elsewhere. */
+static const struct {
+	const char *text;
+	int status;
+	uint64_t addr;
+} export_addrs[] = {
+	{ "export", 0, 0x12345 },
+	{ "export+0x10", 0, 0x12355 },
+	{ "0x10+export-export", 0, 0x10 },
+	{ "export-5+prog-prog", 0, 0x12340 },
+	{ "prog", 0, 0x400000 },
+	{ "export-0x12346", XC_USAGE, 0 },
+	{ "exported", XC_MEMORY, 0 },
+	{ "export:main", XC_MEMORY, 0 },
+	{ "export+", XC_USAGE, 0 },
+};
+
+static void test_exports(struct addr_env env)
+{
+	static const uint64_t start = 0x12345;
+	uint64_t n;
+	size_t i;
+	int rc;
+
+	result("address in a process", "export", addr_parse("export", &env, &n) == XC_MEMORY);
+	env.export = &start;
+	for (i = 0; i < ARRAY_SIZE(export_addrs); i++) {
+		n = 0;
+		rc = addr_parse(export_addrs[i].text, &env, &n);
+		result("address in an export", export_addrs[i].text,
+		       rc == export_addrs[i].status && n == export_addrs[i].addr);
+	}
+}
+
 int main(void)
 {
 	const struct addr_env env = {
@@ -207,7 +241,8 @@ int main(void)
 	if (!freopen("/dev/null", "w", stderr))
 		return 1;
 	printf("TAP version 13\n1..%zu\n",
-	       ARRAY_SIZE(addrs) + ARRAY_SIZE(sizes) + ARRAY_SIZE(values));
+	       ARRAY_SIZE(addrs) + ARRAY_SIZE(sizes) + ARRAY_SIZE(values) + 1 +
+	       ARRAY_SIZE(export_addrs));
 	for (i = 0; i < ARRAY_SIZE(addrs); i++) {
 		n = 0;
 		rc = addr_parse(addrs[i].text, &env, &n);
@@ -219,5 +254,6 @@ int main(void)
 		result("size", sizes[i].text, rc == sizes[i].status && n == sizes[i].size);
 	}
 	test_values();
+	test_exports(env);
 	return failed ? 1 : 0;
 }

@@ -129,10 +129,11 @@ def test_each_backend(func):
 @test
 def help_and_version():
     text = xmap("--help").decode()
-    for word in ("check", "maps", "read", "write", "watch", "ps", "Exit status"):
+    commands = ("check", "maps", "read", "write", "watch", "ps", "top", "share", "revoke")
+    for word in commands + ("Exit status",):
         assert word in text
     assert text == xmap("help").decode()
-    for cmd in ("check", "maps", "read", "write", "watch", "ps"):
+    for cmd in commands:
         text = xmap(cmd, "--help").decode()
         assert text.startswith(f"Usage: xmap {cmd} ") and "Exit status" in text
         assert text == xmap("help", cmd).decode() == xmap("-h", cmd).decode()
@@ -189,7 +190,35 @@ def wrong_use():
             (["watch", pid, "0", "-i", "0"], "not a number of seconds"),
             (["watch", pid, "0", "-i", "nan"], "not a number of seconds"),
             (["watch", pid, "0", "-n", "x"], "is not a size"),
-            (["watch", pid, "0", "3", "-t", "u16"], "not a multiple")):
+            (["watch", pid, "0", "3", "-t", "u16"], "not a multiple"),
+            (["read", pid], "too few arguments"),
+            (["maps", "@" + 80 * "x"], "up to 63 printable characters"),
+            (["write", "@x", "export", "--force", "--hex", "00"], "nobody can offer that right"),
+            (["top", "--once", "--count", "2"], "not both"),
+            (["top", "-i", "0"], "not a number of seconds"),
+            (["share"], "give one of"),
+            (["share", "-", "--size", "1"], "give one of"),
+            (["share", "-", "--mode", "777"], "mode `777` is not octal"),
+            (["share", "-", "--mode", "0o6"], "mode `0o6` is not octal"),
+            (["share", "-", "--mode", ""], "mode `` is not octal"),
+            (["share", "-", "--name", ""], "name ``: up to 63 printable"),
+            (["share", "-", "--name", "a b"], "name `a b`: up to 63 printable"),
+            (["share", "-", "--name", "a/b"], "name `a/b`: up to 63 printable"),
+            (["share", "-", "--name", 64 * "x"], "up to 63 printable"),
+            (["share", "-", "--name", "0x1"], "with 0x begin ids"),
+            (["share", "-", "--group", "no-such-group"], "no group `no-such-group`"),
+            (["share", "-", "--group", "4294967295"], "group `4294967295` is not a number from"),
+            (["share", "-", "--for-user", "no-such-user"], "no user `no-such-user`"),
+            (["share", "-", "--for-user", "4294967295"], "user `4294967295` is not a number from"),
+            (["share", "-", "--max", "0"], "--max `0` is not a number from 1"),
+            (["share", "-", "--expires", "0"], "expiry `0` is not a number from 1"),
+            (["share", "-", "--expires", "1s"], "expiry `1s` is not a number"),
+            (["revoke"], "too few arguments"),
+            (["revoke", "x"], "serial `x` is not a number"),
+            (["revoke", "0"], "they begin at 1"),
+            (["revoke", "1", "4096"], "needs a length"),
+            (["revoke", "1", "x", "1"], "address `x` is not a number"),
+            (["revoke", "1", "4096", "0"], "length must be 1 or more")):
         xmap("-q", *args, status=USAGE, err=err)
 
 
@@ -670,6 +699,290 @@ def watch_what_is_not_there(backend):
              status=MEMORY)
 
 
+# ---- share, and @NAME instead of a process ----
+
+class Share:
+    """xmap share in the background: what it says, event by event."""
+
+    def __init__(self, *args, uid=None, stdin=None):
+        self.proc = subprocess.Popen([XMAP, "-q", "share", "--json", *map(str, args)],
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE, **as_user(uid))
+        if stdin is not None:
+            self.proc.stdin.write(stdin)
+        self.proc.stdin.close()
+        self.at = self.event("offered")
+
+    def __getattr__(self, name):
+        return self.__dict__["at"][name]
+
+    def event(self, want):
+        line = self.proc.stdout.readline()
+        assert line, self.proc.stderr.read()
+        doc = json.loads(line)
+        assert doc["event"] == want, (want, doc)
+        return doc
+
+    def wait(self, status=OK, err="^$"):
+        out, text = self.proc.stdout.read(), self.proc.stderr.read().decode()
+        assert self.proc.wait() == status, (self.proc.returncode, text)
+        assert re.search(err, text), text
+        return out
+
+    def end(self):
+        """As by ^C."""
+        self.proc.send_signal(signal.SIGINT)
+        out = self.wait()
+        assert json.loads(out.splitlines()[-1]) == {"event": "revoked"}, out
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.proc.kill()
+        self.proc.wait()
+        self.proc.stdout.close()
+        self.proc.stderr.close()
+
+
+def shared_file(data, name="shared"):
+    path = os.path.join(work, name)
+    with open(path, "wb") as file:
+        file.write(data)
+    os.chmod(path, 0o644)
+    return path
+
+
+DATA = bytes((i * 7 + (i >> 8)) & 255 for i in range(10000))
+
+
+@test_with_module
+def share_and_read():
+    with Share("--name", "shop", shared_file(DATA)) as share:
+        assert share.length == len(DATA) and share.name == "shop" and not share.write
+        for ref in ("@shop", "@" + share.id):
+            assert xmap("read", ref, "--raw") == DATA
+        assert xmap("read", "@shop", "export+16", "4", "--raw") == DATA[16:20]
+        assert xmap("read", "@shop", share.address + 9996, "--raw") == DATA[9996:]
+        doc = json.loads(xmap("read", "@shop", "export", "2", "-t", "u16", "--json"))
+        assert doc["values"] == [DATA[0] | DATA[1] << 8]
+        assert doc["pid"] == share.proc.pid and doc["name"] == "xmap"
+        assert doc["address"] == share.address
+        maps = json.loads(xmap("maps", "@shop", "--json"))["mappings"]
+        assert [(m["start"], m["end"]) for m in maps] == [(share.address, share.address + 10000)]
+        # Not a byte before or behind it.
+        out = xmap("read", "@shop", "export+9998", "4", "--raw", status=MEMORY,
+                   err=r"is not in export @shop, which is 0x")
+        assert out == DATA[9998:]
+        for addr in ("export-1", "export+10000", "0"):
+            xmap("read", "@shop", addr, "1", status=MEMORY, err="is not in export @shop")
+            xmap("read", "@shop", addr, status=MEMORY, err="is not in export @shop")
+        xmap("write", "@shop", "export", "--hex", "00", status=DENIED,
+             err="no right to export @shop: .*, or for reading only$")
+        share.end()
+    xmap("read", "@shop", status=PROCESS, err="no export @shop: ask its owner")
+
+
+@test_with_module
+def share_of_standard_input_and_zeros():
+    data = DATA * 20
+    with Share("-", stdin=data) as share:
+        assert share.name is None and share.length == len(data)
+        assert xmap("read", "@" + share.id, "--raw") == data
+        # A part of the last page is not offered: no window, but copies.
+        last = share.address + len(data) - 8
+        out = json.loads(xmap("watch", "@" + share.id, last, "--json", "-n", "1"))
+        assert out["via"] == "copy" and bytes.fromhex(out["hex"]) == data[-8:]
+        out = json.loads(xmap("watch", "@" + share.id, "--json", "-n", "1"))
+        assert out["via"] == "window" and bytes.fromhex(out["hex"]) == data[:64]
+    with Share("--size", "8K", "--write", "--name", "slate") as share:
+        assert xmap("read", "@slate", "--raw") == bytes(8192)
+        xmap("-q", "write", "@slate", "export+8190", "7", "-t", "u16", "-v")
+        assert xmap("read", "@slate", "export+8190", "-t", "u16") == b"7\n"
+        xmap("-q", "write", "@slate", "export+8191", "7", "-t", "u16", status=MEMORY,
+             err="is not in export @slate")
+    xmap("share", "-", stdin=b"", status=USAGE, err="standard input is empty")
+    xmap("share", shared_file(b""), status=USAGE, err="is empty: there is nothing to share")
+    xmap("share", "/dev", status=USAGE, err="is not a regular file")
+    xmap("share", work + "/absent", status=FAIL, err="cannot open .*: No such file")
+    xmap("share", "--size", "99999999999T", status=USAGE, err="too large")
+    xmap("share", "--size", "8000000T", status=FAIL, err="cannot map")
+
+
+@test_with_module
+def share_to_write():
+    path = shared_file(DATA)
+    with Share("--name", "shop", "--write", path):
+        xmap("-q", "write", "@shop", "export+1", "--string", "hello", "-v")
+    with open(path, "rb") as file:
+        assert file.read() == DATA[:1] + b"hello" + DATA[6:]
+
+
+def start_shared_watch(share, name, *args):
+    """Somebody who has accepted and stays, and that the owner was told of it."""
+    watch = Watch("watch", "@" + name, "--json", "-i", "3600", *args)
+    json.loads(watch.line())
+    event = share.event("accepted")
+    assert event["holder_pid"] == watch.proc.pid and event["holder_name"] == "xmap"
+    assert event["read"] and not event["write"] and event["uid"] == os.geteuid()
+    return watch, event["serial"]
+
+
+@test_with_module
+def share_tells_who_accepts():
+    with Share("--name", "shop", shared_file(DATA)) as share:
+        watch, serial = start_shared_watch(share, "shop")
+        assert serial > share.serial
+        other, _ = start_shared_watch(share, "shop")
+        share.end()
+        for reader in (watch, other):
+            reader.end(ENDED, "^xmap: export @shop: it was revoked$")
+
+
+@test_with_module
+def share_with_whom():
+    need(ROOT, "needs root")
+
+    def read(uid, status=OK, **kwargs):
+        return xmap("read", "@shop", "export", "1", "--raw", uid=uid, status=status, **kwargs)
+
+    path = shared_file(DATA)
+    refused = {"status": DENIED, "err": "no right to export @shop: its owner offers it to others$"}
+    with Share("--name", "shop", path):
+        read(NOBODY, **refused)
+    with Share("--name", "shop", "--mode", "644", path):
+        assert read(NOBODY) == DATA[:1]
+        xmap("write", "@shop", "export", "--hex", "00", uid=NOBODY, status=DENIED)
+    with Share("--name", "shop", "--group", NOBODY, path):
+        assert read(NOBODY) == DATA[:1]
+        read(NOBODY - 1, **refused)
+    with Share("--name", "shop", "--for-user", NOBODY, path):
+        assert read(NOBODY) == DATA[:1]
+        read(None, **refused)
+    # Nobody's own memory, for one process: the same user is not enough.
+    script = 'read line; exec "$0" read @shop export 1 --raw'
+    with subprocess.Popen(["sh", "-c", script, XMAP], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, **as_user(NOBODY)) as chosen:
+        with Share("--name", "shop", "--for", chosen.pid, path, uid=NOBODY):
+            read(NOBODY, **refused)
+            read(None, **refused)
+            assert chosen.communicate(b"\n")[0] == DATA[:1]
+    xmap("share", path, "--for", chosen.pid, status=PROCESS, err="does not exist")
+    xmap("share", path, "--group", "0", uid=NOBODY, status=USAGE, err="group 0 can be named only")
+    xmap("share", path, "--group", "1", uid=NOBODY, status=DENIED, err="that you are not in")
+
+
+@test_with_module
+def share_with_limits():
+    path = shared_file(DATA)
+    with Share("--name", "shop", "--max", "1", path) as share:
+        watch, _ = start_shared_watch(share, "shop")
+        xmap("read", "@shop", status=DENIED, err="was accepted 1 times: its owner allows no more")
+        share.end()
+        watch.end(ENDED, "it was revoked")
+    with Share("--name", "shop", "--expires", "1", path) as share:
+        share.event("expired")
+        xmap("read", "@shop", status=ENDED, err="export @shop has expired")
+        share.end()
+    with Share("--name", "shop", path):
+        xmap("share", "--name", "shop", path, status=FAIL, err="the name `shop` is taken")
+        with Share("--name", "shop2", path):
+            pass
+
+
+@test_with_module
+def share_until_the_owner_is_killed():
+    with Share("--name", "shop", shared_file(DATA)) as share:
+        watch, _ = start_shared_watch(share, "shop")
+        share.proc.kill()
+        watch.end(ENDED, "^xmap: the owner of export @shop ended$")
+    with Share("--name", "shop", shared_file(DATA)):
+        pass
+
+
+@test_with_module
+def exports_that_are_not_there():
+    xmap("read", "@no-such", status=PROCESS, err="no export @no-such: ask its owner")
+    xmap("read", "@0x123", status=PROCESS, err="no export @0x123")
+    xmap("read", "@0xzz", status=USAGE, err="export id `0xzz` is not a number")
+    xmap("read", "@", status=USAGE, err="export @: a name has up to 63 printable")
+    xmap("read", "@a b", status=USAGE, err="export @a b: a name has up to 63 printable")
+    xmap("read", "@x", "--backend=syscalls", status=MODULE, err="only the module has exports")
+
+
+@test_without_module
+def shares_without_the_module():
+    for args in (["read", "@x"], ["share", "--size", "1"], ["revoke", "1"], ["top", "--once"]):
+        xmap(*args, status=MODULE, err="no /dev/xmap: run `sudo m")
+
+
+# ---- revoke ----
+
+@test_with_module
+def revoke_an_export():
+    need(ROOT, "needs root")
+    with Share("--name", "shop", shared_file(DATA)) as share:
+        watch, _ = start_shared_watch(share, "shop")
+        doc = json.loads(xmap("revoke", share.serial, "--json"))
+        assert doc == {"serial": share.serial, "address": 0, "length": 0, "revoked": True}
+        watch.end(ENDED, "it was revoked")
+        share.wait(ENDED, "somebody else revoked it")
+
+
+@test_with_module
+def revoke_a_target():
+    need(ROOT, "needs root")
+    with Share("--name", "shop", shared_file(DATA)) as share:
+        watch, serial = start_shared_watch(share, "shop")
+        other, _ = start_shared_watch(share, "shop")
+        window = next(e["serial"] for e in json.loads(xmap("ps", "--json"))["entries"]
+                      if e["parent"] == serial and e["kind"] == "window")
+        xmap("revoke", window, status=USAGE,
+             err=f"{window} is a window: revoke its target, `xmap revoke {serial}`")
+        assert xmap("revoke", serial) == b"revoked %d: nobody reaches it by that any more\n" % serial
+        watch.end(ENDED, "it was revoked")
+        assert xmap("read", "@shop", "--raw") == DATA
+        assert other.proc.poll() is None
+        share.end()
+        other.end(ENDED, "it was revoked")
+
+
+@test_with_module
+def revoke_a_part():
+    need(ROOT, "needs root")
+    with Share("--name", "shop", shared_file(DATA)) as share:
+        watch, _ = start_shared_watch(share, "shop", "export+4096")
+        out = xmap("revoke", share.serial, share.address + 4096, "1K")
+        assert out.startswith(b"revoked a part of ")
+        out = xmap("read", "@shop", "--raw", status=ENDED,
+                   err=rf"address {share.address + 4096:#x} of export @shop was revoked")
+        assert out == DATA[:4096]
+        assert xmap("read", "@shop", "export+5120", "--raw") == DATA[5120:]
+        xmap("watch", "@shop", "export+4096", status=ENDED, err="was revoked")
+        # It has an hour to its next sample: what it has is not gone as a whole.
+        assert watch.proc.poll() is None
+        watch.proc.kill()
+        watch.proc.communicate()
+        for args in (["0xffffffffffffff00", "1K"], ["0x7fffffffffff", "1K"]):
+            xmap("revoke", share.serial, *args, status=USAGE, err="is no range of user memory")
+        share.end()
+
+
+@test_with_module
+def revoke_without_the_right():
+    need(ROOT, "needs root")
+    xmap("revoke", 2 ** 60, status=PROCESS, err="no export or target .* that you can see")
+    xmap("revoke", 1, "--backend=syscalls", status=MODULE, err="only the module revokes")
+    with Share("--name", "shop", "--mode", "444", shared_file(DATA)) as share:
+        # What one does not see one cannot name.
+        xmap("revoke", share.serial, uid=NOBODY, status=PROCESS, err="that you can see")
+        assert xmap("read", "@shop", "--raw") == DATA
+    with Share("--name", "shop", shared_file(DATA), uid=NOBODY) as share:
+        xmap("revoke", share.serial, uid=NOBODY, status=DENIED, err="no right to revoke")
+        assert xmap("read", "@shop", "--raw") == DATA
+        share.end()
+
+
 # ---- The examples ----
 
 def example(name, *args):
@@ -728,7 +1041,7 @@ def example_breakpoint():
         [" 0", " 1", " 1"], out
 
 
-# ---- ps and check ----
+# ---- ps and top ----
 
 @test_with_module
 def ps_lists_targets_and_windows():
@@ -763,12 +1076,116 @@ def ps_without_the_module():
 
 
 @test_with_module
+def ps_shows_the_tree():
+    with Share("--name", "shop", shared_file(DATA)) as share:
+        watch, serial = start_shared_watch(share, "shop")
+
+        def entries():
+            return {e["kind"]: e for e in json.loads(xmap("ps", "--json"))["entries"]
+                    if e["target_pid"] == share.proc.pid}
+
+        got = entries()
+        assert {k: e["serial"] for k, e in got.items() if k != "window"} == \
+            {"export": share.serial, "target": serial}
+        assert [got[k]["parent"] for k in ("export", "target", "window")] == \
+            [0, share.serial, serial]
+        assert {e["state"] for e in got.values()} == {"alive"}
+        assert got["export"]["accepts"] == 1 and got["export"]["faults"] == 0
+        assert got["window"]["accepts"] == 0 and got["window"]["faults"] >= 1
+        table = xmap("ps").decode()
+        for row in (rf"{share.serial} +- export +{share.proc.pid} xmap ",
+                    rf"{serial} +{share.serial} target +{watch.proc.pid} xmap ",
+                    rf"{got['window']['serial']} +{serial} window +{watch.proc.pid} xmap "):
+            assert re.search(rf"^ +{row}", table, re.M), (row, table)
+        if ROOT:
+            os.kill(watch.proc.pid, signal.SIGSTOP)
+            os.waitid(os.P_PID, watch.proc.pid, os.WSTOPPED)
+            xmap("-q", "revoke", serial)
+            got = entries()
+            assert got["target"]["state"] == "revoked" and not got["target"]["alive"]
+            assert got["export"]["state"] == "alive"
+            os.kill(watch.proc.pid, signal.SIGCONT)
+        share.end()
+        watch.end(ENDED, "it was revoked")
+
+
+def top_pair(doc, watch):
+    return next((p for p in doc["pairs"] if p["holder_pid"] == watch.proc.pid), None)
+
+
+@test_with_module
+def top_shows_who_maps_whom():
+    with Victim() as victim:
+        watch, _ = start_watch("module", victim, victim.counter, "-i", "3600")
+        doc = json.loads(xmap("top", "--once", "--json"))
+        pair = top_pair(doc, watch)
+        assert pair["target_pid"] == victim.pid and pair["target_name"] == "victim"
+        assert pair["holder_name"] == "xmap" and pair["uid"] == os.geteuid()
+        assert pair["read"] and not pair["write"] and pair["targets"] == pair["windows"] == 1
+        assert pair["bytes"] == 4096 and pair["faults"] >= 1 and pair["since_ns"] < doc["now_ns"]
+        assert doc["targets"] >= 1 and doc["windows"] >= 1 and doc["bytes"] >= 4096
+        table = xmap("top", "--once").decode()
+        assert re.search(rf"^ +{watch.proc.pid} xmap +{os.geteuid()} +{victim.pid} victim +r-- +1"
+                         r" +1 +4K ", table, re.M), table
+        if ROOT:
+            assert not top_pair(json.loads(xmap("top", "--once", "--json", uid=NOBODY)), watch)
+        victim.end()
+        watch.end(ENDED, "ended")
+        assert not top_pair(json.loads(xmap("top", "--once", "--json")), watch)
+
+
+@test_with_module
+def top_counts_the_faults_between():
+    with Victim() as victim:
+        top = Watch("top", "--json", "-i", "0.01")
+        first = json.loads(top.line())
+        watch, _ = start_watch("module", victim, victim.counter, "-i", "3600")
+        while not (pair := top_pair(json.loads(top.line()), watch)) or not pair["faults"]:
+            pass
+        assert pair["faults_per_second"] >= 1
+        while top_pair(json.loads(top.line()), watch)["faults_per_second"]:
+            pass
+        assert not top_pair(first, watch)
+        top.proc.terminate()
+        top.proc.communicate()
+        victim.end()
+        watch.end(ENDED, "ended")
+
+
+@test_with_module
+def top_on_a_terminal():
+    ours, theirs = pty.openpty()
+    with Victim() as victim, open(ours, "rb", buffering=0) as terminal:
+        watch, _ = start_watch("module", victim, victim.counter, "-i", "3600")
+        subprocess.run([XMAP, "top", "-n", "2", "-i", "0.001"], stdout=theirs, check=True)
+        os.close(theirs)
+        text = b""
+        while text.count(b"\x1b[?7h") < 2:
+            text += terminal.read(4096)
+        # Each table begins at the top of an empty screen.
+        screens = text.split(b"\x1b[H\x1b[J\x1b[?7l")
+        assert len(screens) == 3 and not screens[0], text
+        assert all(b" victim " in screen for screen in screens[1:]), text
+        victim.end()
+        watch.end(ENDED, "ended")
+    assert xmap("top", "-n", "2", "-i", "0.001").count(b"HOLDER") == 2
+
+
+@test
+def top_needs_the_module():
+    xmap("top", "--backend=syscalls", status=MODULE, err="only the module knows who maps whom")
+
+
+# ---- check ----
+
+@test_with_module
 def check_with_the_module():
     text = xmap("check").decode()
     assert "verdict     fully usable\n" in text and "module      loaded\n" in text
     doc = json.loads(xmap("check", "--json"))
-    assert doc["usable"] and doc["abi"] == 1 and "window" in doc["features"]
-    assert doc["advice"] is None and doc["max_targets"] >= 1
+    assert doc["usable"] and doc["abi"] == 1 and {"window", "export"} < set(doc["features"])
+    assert doc["advice"] is None and doc["max_targets"] >= 1 and doc["max_exports"] >= 1
+    assert doc["exports"] == 0
 
 
 def check_over(device):
