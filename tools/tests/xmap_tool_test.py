@@ -1041,6 +1041,41 @@ def example_breakpoint():
         [" 0", " 1", " 1"], out
 
 
+@test_with_module
+def example_revoke():
+    got = example("revoke")
+    assert got == (0, """\
+child: through the window: lent, not given
+child: by copy:            lent, not given
+parent: revoked; here it is still: lent, not given
+child: through the window: Stale file handle
+child: by copy:            Stale file handle
+""", ""), got
+
+
+@test_with_module
+def example_offer_and_narrow():
+    proc = subprocess.Popen([os.path.join(TOOLS, "examples", "offer"), "board"],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert proc.stdout.readline() == b"the board is open as board\n"
+    assert xmap("read", "@board", "export+8", "-t", "str") == b"Open all day\n"
+    assert proc.stdout.readline() == b"visitors: 1\n"
+    status, out, err = example("narrow", "board")
+    # The first word of the board is the number of visitors, which just changes.
+    assert (status, err) == (0, "") and re.fullmatch("""\
+accepted 4096 bytes, give away 8
+helper: its 8 bytes: [12]
+helper: what is behind them: Permission denied
+taken back; the whole is still here: [12]
+helper: its 8 bytes, revoked: Stale file handle
+""", out), (status, out, err)
+    assert proc.stdout.readline() == b"visitors: 2\n"
+    out = proc.communicate()[0]
+    assert out == b"the board is closed: nobody else reaches it\n", out
+    assert proc.returncode == 0
+    assert example("narrow", "board")[0] == 1
+
+
 # ---- ps and top ----
 
 @test_with_module
