@@ -205,25 +205,34 @@ TEST_F(consent, revoke_by_number)
 /* In a new process each time, with one who looks at it: the answer can get lost. */
 TEST_F(consent, deny)
 {
-	struct peer p;
-	int err, fd;
-	long now;
+	unsigned long at = (unsigned long)self->own;
+	long old_scope = xmap_read_long(YAMA_SCOPE);
+	struct peer looker, p;
+	long now, fd;
+	int err;
 
+	ASSERT_EQ(0, xmap_write_long(YAMA_SCOPE, 0));
+	ASSERT_EQ(0, peer_spawn_as(&looker, UID_A, UID_A, 0));
 	nth_begin(&self->nth, self->dev, "deny");
 	while (nth_next(&self->nth)) {
-		ASSERT_EQ(0, peer_spawn(&p));
-		ASSERT_EQ(0, peer_call(&p, op_become, UID_A, UID_A, 0, 0));
-		test_target_open_pid(self->dev, p.pid, XMAP_RIGHT_READ, &fd);
+		ASSERT_EQ(0, peer_spawn_as(&p, UID_A, UID_A, 0));
+		fd = peer_call(&looker, op_target, self->dev, p.pid, XMAP_RIGHT_READ);
+		EXPECT_EQ(peer_word(SEED, 0), (__u64)peer_call(&looker, op_read, fd, at));
 		err = NTH_PEER_ERRNO(&self->nth, &now, &p, op_deny, self->dev, XMAP_DENY_SET);
 		EXPECT_NTH(&self->nth, err, EFAULT, ENOMEM);
 		EXPECT_EQ(err ? -1 : XMAP_DENY_SET, now);
-		if (err == ENOMEM)
-			EXPECT_EQ(0, peer_call(&p, op_deny, self->dev, 0));
+		/* It refuses and has revoked, or neither. */
+		now = peer_call(&p, op_deny, self->dev, 0);
+		if (err != EFAULT)
+			EXPECT_EQ(err ? 0 : XMAP_DENY_SET, now);
+		EXPECT_EQ(now ? ESTALE : 0, XMAP_ERRNO(peer_call(&looker, op_read, fd, at)));
 		EXPECT_EQ(XMAP_DENY_SET, peer_call(&p, op_deny, self->dev, XMAP_DENY_SET));
 		EXPECT_EQ(0, peer_call(&p, op_deny, self->dev, XMAP_DENY_CLEAR));
-		close(fd);
+		ASSERT_EQ(0, peer_close(&looker, fd));
 		peer_end(&p);
 	}
+	peer_end(&looker);
+	xmap_write_long(YAMA_SCOPE, old_scope);
 }
 
 int main(int argc, char **argv)
