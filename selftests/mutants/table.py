@@ -328,7 +328,7 @@ err_file:
 """, """\
 	new->piece[first] = *range;
 """,
-        tests=("tree",)),
+        tests=("revoke",)),
 
     Mutant(
         "revoke-touching-pieces", "pieces that touch are counted as two",
@@ -431,7 +431,7 @@ err_file:
 """, """\
 	return node->maker == tgid;
 """,
-        tests=("tree",)),
+        tests=("revoke_who",)),
 
     Mutant(
         "revoke-unseen", "a number can be told from none by those who cannot see it",
@@ -510,7 +510,7 @@ err_file:
 	if (export->expires && ktime_get_boottime_ns() >= export->expires)
 		return -ESTALE;
 """, "",
-        tests=("export_terms",)),
+        tests=("export_terms",), timeout=400),
 
     Mutant(
         "accept-closed", "an offer stands after its maker has closed it",
