@@ -504,10 +504,10 @@ struct xmap_list_entry {
  * @out_cursor: Where to go on; 0 when all were reported
  *
  * Who has exports, targets and windows on whom: those charged to the caller's
- * effective user id, those on the caller's own memory, and those of users in
- * whose user namespace the caller has CAP_SYS_PTRACE.  In order of creation;
- * objects that come or go between calls may or may not be seen, others are seen
- * exactly once.
+ * effective user id, those on the caller's own memory, those made from what the
+ * caller made, and those of users in whose user namespace the caller has
+ * CAP_SYS_PTRACE.  In order of creation; objects that come or go between calls
+ * may or may not be seen, others are seen exactly once.
  */
 struct xmap_cmd_list {
 	__u32 size;
