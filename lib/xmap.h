@@ -5,8 +5,9 @@
  * Conventions: functions return 0 (or a count) on success and -errno on
  * failure, and touch their outputs only on success; the result pointer comes
  * last.  Handles are opaque, and a handle may be used by one thread at a time
- * (reads and writes of one target by several threads are fine).  Nothing here
- * prints, starts threads, installs signal handlers or keeps global state.
+ * (reads and writes of one target by several threads are fine, and so are a thread
+ * that sends and one that receives on one channel).  Nothing here prints, starts
+ * threads, installs signal handlers or keeps global state.
  * Every file descriptor is close-on-exec.  See xmap(7).
  */
 #ifndef XMAP_H
@@ -28,6 +29,7 @@ struct xmap_dev;
 struct xmap_export;
 struct xmap_target;
 struct xmap_maps;
+struct xmap_channel;
 
 /*
  * Option structures start with their own size so that they can grow: a newer
@@ -597,6 +599,281 @@ XMAP_API void xmap_maps_close(struct xmap_maps *maps);
  */
 XMAP_API ssize_t xmap_list(struct xmap_dev *dev, uint64_t *cursor,
 			   struct xmap_list_entry *entries, size_t count);
+
+/* ---- Channels: xmap_channel_create(3), xmap_channel_send(3) ---- */
+
+/* Descriptors that one record can bring along. */
+#define XMAP_CHANNEL_FDS_MAX 16
+
+/* Descriptors that one end of a channel is made of. */
+#define XMAP_CHANNEL_NR_FDS 4
+
+/**
+ * enum xmap_channel_flags - How a channel's end behaves
+ * @XMAP_CHANNEL_NO_SPIN: Go to sleep at once when there is nothing to do, even
+ *	where the peer answers sooner than sleeping takes
+ */
+enum xmap_channel_flags {
+	XMAP_CHANNEL_NO_SPIN = 1,
+};
+
+/**
+ * enum xmap_channel_way - One of a channel's two directions
+ * @XMAP_CHANNEL_SEND: From here to the peer
+ * @XMAP_CHANNEL_RECV: From the peer to here
+ */
+enum xmap_channel_way {
+	XMAP_CHANNEL_SEND = 1,
+	XMAP_CHANNEL_RECV = 2,
+};
+
+/**
+ * struct xmap_channel_opts - Options of a channel's end
+ * @sz: sizeof(struct xmap_channel_opts)
+ * @ring: xmap_channel_create(): bytes of memory for each direction, rounded up to
+ *	a power of two from 4096 to 2^30; 0 for 256 KiB.  Else 0
+ * @flags: Set of enum xmap_channel_flags
+ * @__reserved: Must be 0
+ */
+struct xmap_channel_opts {
+	size_t sz;
+	size_t ring;
+	uint32_t flags;
+	uint32_t __reserved;
+};
+
+/**
+ * struct xmap_channel_fds - One end of a channel, to be given to another process
+ * @fd: To be passed on in this order
+ */
+struct xmap_channel_fds {
+	int fd[XMAP_CHANNEL_NR_FDS];
+};
+
+/**
+ * xmap_channel_create - Make a channel to another process
+ * @opts: Options, or NULL
+ * @peer: Out: the other end, all close-on-exec, for xmap_channel_from_fds() in the
+ *	other process; to be closed here once it has them
+ * @ret: Out: this end; end it with xmap_channel_close()
+ *
+ * Neither the module nor a privilege is needed.
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_channel_create(const struct xmap_channel_opts *opts,
+				 struct xmap_channel_fds *peer, struct xmap_channel **ret);
+
+/**
+ * xmap_channel_from_fds - Make a handle of the other end
+ * @opts: Options, or NULL
+ * @fds: As the other side made them; the handle's on success, still the caller's
+ *	on failure
+ * @ret: Out: this end; end it with xmap_channel_close()
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_channel_from_fds(const struct xmap_channel_opts *opts,
+				   const struct xmap_channel_fds *fds, struct xmap_channel **ret);
+
+/**
+ * xmap_channel_close - End a channel's handle
+ * @ch: The handle, or NULL
+ *
+ * The peer reads what was sent, and then gets -EPIPE.
+ */
+XMAP_API void xmap_channel_close(struct xmap_channel *ch);
+
+/**
+ * xmap_channel_shutdown - Say that no more records will follow
+ * @ch: The channel, which still receives
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_channel_shutdown(struct xmap_channel *ch);
+
+/**
+ * xmap_channel_send - Send a record
+ * @ch: The channel
+ * @buf: The caller's memory
+ * @length: Bytes, 0 or more
+ * @timeout: Milliseconds to wait for room; 0 not to wait, negative for ever
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_channel_send(struct xmap_channel *ch, const void *buf, size_t length,
+			       int timeout);
+
+/**
+ * xmap_channel_sendv - Send a record of several pieces, with descriptors
+ * @ch: The channel
+ * @iov: The caller's memory
+ * @iovcnt: Elements of @iov, at most IOV_MAX
+ * @fds: Descriptors, of which the peer gets duplicates
+ * @nfds: How many, at most XMAP_CHANNEL_FDS_MAX
+ * @timeout: Milliseconds to wait for room; 0 not to wait, negative for ever
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_channel_sendv(struct xmap_channel *ch, const struct iovec *iov, int iovcnt,
+				const int *fds, unsigned int nfds, int timeout);
+
+/**
+ * xmap_channel_recv - Receive a record
+ * @ch: The channel
+ * @buf: The caller's memory
+ * @length: Bytes of it
+ * @timeout: Milliseconds to wait for a record; 0 not to wait, negative for ever
+ *
+ * Return: the record's bytes, or -errno; -EMSGSIZE leaves it where it is.
+ */
+XMAP_API ssize_t xmap_channel_recv(struct xmap_channel *ch, void *buf, size_t length,
+				   int timeout);
+
+/**
+ * xmap_channel_recvv - Receive a record into several pieces, with descriptors
+ * @ch: The channel
+ * @iov: The caller's memory
+ * @iovcnt: Elements of @iov, at most IOV_MAX
+ * @fds: Out: close-on-exec descriptors, the caller's now
+ * @nfds: In: room at @fds.  Out: how many there are.  NULL for no room
+ * @timeout: Milliseconds to wait for a record; 0 not to wait, negative for ever
+ *
+ * Return: the record's bytes, or -errno; -EMSGSIZE leaves it where it is.
+ */
+XMAP_API ssize_t xmap_channel_recvv(struct xmap_channel *ch, const struct iovec *iov, int iovcnt,
+				    int *fds, unsigned int *nfds, int timeout);
+
+/**
+ * xmap_channel_reserve - Get room for a record, to write it in place
+ * @ch: The channel
+ * @length: Bytes
+ * @timeout: Milliseconds to wait for room; 0 not to wait, negative for ever
+ * @ret: Out: the room, 8-byte aligned, until the next send, reserve or commit.  The
+ *	peer can see and change it
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_channel_reserve(struct xmap_channel *ch, size_t length, int timeout, void **ret);
+
+/**
+ * xmap_channel_commit - Send what was written in place
+ * @ch: The channel
+ * @length: Bytes, at most those reserved
+ * @fds: Descriptors, of which the peer gets duplicates
+ * @nfds: How many, at most XMAP_CHANNEL_FDS_MAX
+ *
+ * Return: 0 or -errno.  -EAGAIN: the peer has to take other descriptors first; the
+ * room is still reserved.
+ */
+XMAP_API int xmap_channel_commit(struct xmap_channel *ch, size_t length, const int *fds,
+				 unsigned int nfds);
+
+/**
+ * struct xmap_channel_record - A record that is read in place
+ * @data: Its bytes, 8-byte aligned.  The peer can change them at any time
+ * @length: How many
+ * @nfds: Descriptors that come with it, for xmap_channel_take_fds()
+ * @__reserved: 0
+ */
+struct xmap_channel_record {
+	const void *data;
+	size_t length;
+	unsigned int nfds;
+	unsigned int __reserved;
+};
+
+/**
+ * xmap_channel_peek - Look at the next record in place
+ * @ch: The channel
+ * @timeout: Milliseconds to wait for a record; 0 not to wait, negative for ever
+ * @ret: Out: the record, until it is released or received
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_channel_peek(struct xmap_channel *ch, int timeout,
+			       struct xmap_channel_record *ret);
+
+/**
+ * xmap_channel_take_fds - Take the descriptors of the record that is looked at
+ * @ch: The channel
+ * @fds: Out: close-on-exec descriptors, the caller's now
+ * @count: Room at @fds
+ *
+ * Return: how many there are, or -errno.
+ */
+XMAP_API int xmap_channel_take_fds(struct xmap_channel *ch, int *fds, unsigned int count);
+
+/**
+ * xmap_channel_release - Be done with the record that was looked at
+ * @ch: The channel
+ *
+ * Descriptors that were not taken are closed.
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_channel_release(struct xmap_channel *ch);
+
+/**
+ * xmap_channel_fd - A descriptor for poll(2) and its like
+ * @ch: The channel, whose descriptor it stays
+ * @way: enum xmap_channel_way: to wait for room, or for a record
+ *
+ * It is not to be read from or written to.
+ *
+ * Return: the descriptor, or -errno.
+ */
+XMAP_API int xmap_channel_fd(struct xmap_channel *ch, int way);
+
+/**
+ * xmap_channel_arm - Ask for POLLIN on the descriptor of xmap_channel_fd()
+ * @ch: The channel
+ * @way: enum xmap_channel_way: to wait for room, or for a record
+ * @length: XMAP_CHANNEL_SEND: for a record of so many bytes.  Else 0
+ *
+ * Return: 0 if the descriptor will be readable when there is something to do; 1 if
+ * there is already, and nothing was asked for; or -errno.
+ */
+XMAP_API int xmap_channel_arm(struct xmap_channel *ch, int way, size_t length);
+
+/**
+ * struct xmap_channel_counts - What was done in one direction
+ * @records: Records sent, or received
+ * @bytes: Bytes in them
+ * @sleeps: Times that this side went to sleep
+ * @spins: Times that it did not have to, since spinning was enough
+ * @bells: Times that it woke the other side, by a system call
+ */
+struct xmap_channel_counts {
+	uint64_t records;
+	uint64_t bytes;
+	uint64_t sleeps;
+	uint64_t spins;
+	uint64_t bells;
+};
+
+/**
+ * struct xmap_channel_info - What xmap_channel_info() tells
+ * @sz: In: sizeof(struct xmap_channel_info)
+ * @max_length: Bytes of the longest record that can be sent
+ * @send: What was sent
+ * @recv: What was received
+ */
+struct xmap_channel_info {
+	size_t sz;
+	size_t max_length;
+	struct xmap_channel_counts send;
+	struct xmap_channel_counts recv;
+};
+
+/**
+ * xmap_channel_info - Limits of a channel, and what this end has done
+ * @ch: The channel, used by no other thread meanwhile
+ * @ret: Out: the answer, as much of it as its sz says
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_channel_info(struct xmap_channel *ch, struct xmap_channel_info *ret);
 
 #ifdef __cplusplus
 }

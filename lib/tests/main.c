@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "pair.h"
 #include "pidfd.h"
 #include "tests.h"
 
@@ -45,6 +46,11 @@ static void run_all(SRunner *runner)
 	srunner_add_suite(runner, answers_suite());
 	srunner_add_suite(runner, syscalls_suite());
 	srunner_add_suite(runner, range_suite());
+	srunner_add_suite(runner, channel_suite());
+	srunner_add_suite(runner, channel_fds_suite());
+	srunner_add_suite(runner, channel_wait_suite());
+	srunner_add_suite(runner, channel_death_suite());
+	srunner_add_suite(runner, channel_garbage_suite());
 	pidfd_begin();
 	srunner_run_all(runner, CK_NORMAL);
 	pidfd_end();

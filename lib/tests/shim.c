@@ -15,11 +15,11 @@
 #include "shim.h"
 #include "tests.h"
 
-struct shim shim = { .alloc_left = -1 };
+struct shim shim = { .alloc_left = -1, .fds_left = -1, .fds_room = -1 };
 
 void shim_reset(void)
 {
-	shim = (struct shim){ .alloc_left = -1 };
+	shim = (struct shim){ .alloc_left = -1, .fds_left = -1, .fds_room = -1 };
 }
 
 int shim_open_fds(void)
@@ -309,4 +309,31 @@ void *__wrap_calloc(size_t count, size_t size)
 void *__wrap_realloc(void *old, size_t size)
 {
 	return shim_out_of_memory() ? NULL : __real_realloc(old, size);
+}
+
+static bool shim_out_of_fds(void)
+{
+	if (shim.fds_left < 0)
+		return false;
+	if (shim.fds_left--)
+		return false;
+	errno = EMFILE;
+	return true;
+}
+
+int __wrap_memfd_create(const char *name, unsigned int flags)
+{
+	return shim_out_of_fds() ? -1 : __real_memfd_create(name, flags);
+}
+
+int __wrap_socketpair(int domain, int type, int protocol, int *pair)
+{
+	return shim_out_of_fds() ? -1 : __real_socketpair(domain, type, protocol, pair);
+}
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	if (shim.fds_room >= 0)
+		msg->msg_controllen = shim.fds_room ? CMSG_LEN(shim.fds_room * sizeof(int)) : 0;
+	return __real_recvmsg(fd, msg, flags);
 }

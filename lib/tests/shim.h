@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <linux/xmap.h>
@@ -26,6 +27,10 @@
  * @mmap_error: errno of mmap() of a fake target, or 0
  * @dup_error: errno of fcntl(F_DUPFD_CLOEXEC), or 0
  * @alloc_left: Allocations that work before one fails; negative: all work
+ * @fds_left: Calls that make descriptors, of memfd_create() and socketpair(), that
+ *	work before one fails with EMFILE; negative: all work
+ * @fds_room: recvmsg() finds room for so many descriptors and loses the rest, as if
+ *	there could be no more; negative: there is room
  * @process_vm_error: errno of process_vm_readv(), or 0
  * @on_openat: Called before each openat(), with the name
  * @ioctls: Number of calls on fake objects
@@ -53,6 +58,8 @@ struct shim {
 	int mmap_error;
 	int dup_error;
 	int alloc_left;
+	int fds_left;
+	int fds_room;
 	int process_vm_error;
 	void (*on_openat)(const char *name);
 
@@ -95,6 +102,9 @@ ssize_t __real_preadv(int fd, const struct iovec *iov, int count, off_t offset);
 ssize_t __real_process_vm_readv(pid_t pid, const struct iovec *local, unsigned long nr_local,
 				const struct iovec *remote, unsigned long nr_remote,
 				unsigned long flags);
+int __real_memfd_create(const char *name, unsigned int flags);
+int __real_socketpair(int domain, int type, int protocol, int *pair);
+ssize_t __real_recvmsg(int fd, struct msghdr *msg, int flags);
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
