@@ -1034,6 +1034,13 @@ def example_follow():
 
 
 @test
+def example_channel():
+    assert example("channel", "there", "and", "back") == (0, "THERE AND BACK\n", "")
+    status, out, err = example("channel", "x" * 101)
+    assert (status, out, err) == (1, "", "channel: receive: Message too long\n"), (status, out, err)
+
+
+@test
 def example_breakpoint():
     status, out, err = example("breakpoint")
     assert (status, err) == (0, "")
