@@ -121,6 +121,7 @@ void bench_start(struct bench *b);
 void bench_stop(struct bench *b);
 int bench_open_target(struct bench *b);
 double now(void);
+void bench_pin(int n);
 void check_sum(const char *what, uint64_t got, uint64_t expected);
 void check_length(const char *what, ssize_t got, size_t expected);
 uint64_t sum_of(const uint32_t *order, size_t count, size_t shift);
@@ -155,6 +156,13 @@ double run_revoke(struct bench *b, const struct bench_way *way, unsigned int rou
 double run_revoke_one(struct bench *b, const struct bench_way *way, unsigned int round);
 double run_unmap_memfd(struct bench *b, const struct bench_way *way, unsigned int round);
 void bench_consent_start(struct bench *b);
+
+/* channels.c: the same, between two processes, which the other two start and end. */
+double run_round_trip(struct bench *b, const struct bench_way *way, unsigned int round);
+double run_throughput(struct bench *b, const struct bench_way *way, unsigned int round);
+void bench_start_echo(struct bench *b);
+void bench_start_sink(struct bench *b);
+void bench_stop_peers(struct bench *b);
 
 /* Loads and stores that the compiler leaves alone: they are what is measured. */
 static inline uint64_t load_word(const void *p)

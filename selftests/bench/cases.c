@@ -87,6 +87,22 @@ static const struct bench_way revoke_ways[] = {
 	{ NULL },
 };
 
+static const struct bench_way round_trip_ways[] = {
+	{ "channel", run_round_trip, NULL, false },
+	{ "unix_socket", run_round_trip, NULL, false },
+	{ "pipe", run_round_trip, NULL, false },
+	{ "futex", run_round_trip, NULL, false },
+	{ NULL },
+};
+
+static const struct bench_way throughput_ways[] = {
+	{ "channel", run_throughput, NULL, false },
+	{ "unix_socket", run_throughput, NULL, false },
+	{ "pipe", run_throughput, NULL, false },
+	{ "futex", run_throughput, NULL, false },
+	{ NULL },
+};
+
 const struct bench_case bench_cases[] = {
 	{
 		.name = "random-read",
@@ -210,6 +226,62 @@ const struct bench_case bench_cases[] = {
 		.unit_ns = 1e3,
 		.rounds = 3,
 		.ways = revoke_ways,
+	}, {
+		.name = "message-round-trip",
+		.size = 64,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 31,
+		.ways = round_trip_ways,
+		.setup = bench_start_echo,
+		.teardown = bench_stop_peers,
+		.goal = { "channel", "unix_socket", 0, 0.2 },
+	}, {
+		.name = "message-round-trip",
+		.size = 4 * KIB,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 31,
+		.ways = round_trip_ways,
+		.setup = bench_start_echo,
+		.teardown = bench_stop_peers,
+	}, {
+		.name = "message-round-trip",
+		.size = MIB,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 31,
+		.ways = round_trip_ways,
+		.setup = bench_start_echo,
+		.teardown = bench_stop_peers,
+	}, {
+		.name = "message-throughput",
+		.size = 64,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 31,
+		.ways = throughput_ways,
+		.setup = bench_start_sink,
+		.teardown = bench_stop_peers,
+		.goal = { "channel", "unix_socket", 0, 0.2 },
+	}, {
+		.name = "message-throughput",
+		.size = 4 * KIB,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 31,
+		.ways = throughput_ways,
+		.setup = bench_start_sink,
+		.teardown = bench_stop_peers,
+	}, {
+		.name = "message-throughput",
+		.size = MIB,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 31,
+		.ways = throughput_ways,
+		.setup = bench_start_sink,
+		.teardown = bench_stop_peers,
 	},
 	{ .name = NULL },
 };

@@ -65,11 +65,13 @@ static void fill(void *base)
 }
 
 /* Keep to the n-th processor that we may use, so that runs do not migrate. */
-static void pin(int n)
+void bench_pin(int n)
 {
-	cpu_set_t allowed, one;
+	/* Before the first of us was pinned; a child begins as its parent. */
+	static cpu_set_t allowed;
+	cpu_set_t one;
 
-	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+	if (!CPU_COUNT(&allowed) && sched_getaffinity(0, sizeof(allowed), &allowed))
 		err(1, "sched_getaffinity");
 	n %= CPU_COUNT(&allowed);
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
@@ -116,7 +118,7 @@ static noreturn void target_main(int ready_fd, int stop_fd)
 	char byte;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	pin(1);
+	bench_pin(1);
 	memory = mmap(NULL, TOTAL, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		err(1, "mmap of the target's memory");
@@ -240,7 +242,7 @@ void bench_start(struct bench *b)
 	uint8_t *room;
 
 	start_target(b);
-	pin(0);
+	bench_pin(0);
 
 	room = reserve(4 * BENCH_STRIDE);
 	b->memfd = memfd_create("xmap_bench", MFD_CLOEXEC);
