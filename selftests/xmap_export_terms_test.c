@@ -9,7 +9,7 @@
 
 /* ---- Terms ---- */
 
-TEST_F(offer, expiry)
+TEST_F_TIMEOUT(offer, expiry, PEER_TIMEOUT)
 {
 	struct xmap_cmd_export_info info;
 	int fd, target, past;
@@ -107,7 +107,7 @@ TEST_F(offer, number_of_acceptances)
 #define EXPECT_CREATE_ERRNO(err)						\
 	EXPECT_ERRNO(err, peer_call(&self->owner, op_export_cmd, self->dev, self->ask))
 
-TEST_F(offer, for_one_process)
+TEST_F_TIMEOUT(offer, for_one_process, PEER_TIMEOUT)
 {
 	struct xmap_cmd_export_create good = {
 		.flags = XMAP_EXPORT_FOR_PROCESS,
@@ -236,7 +236,7 @@ TEST_F(offer, for_one_user)
 /* ---- What does not matter ---- */
 
 /* Consent is about one's own memory: whether others may look without it is nothing to it. */
-TEST_F(offer, dumpable_and_yama)
+TEST_F_TIMEOUT(offer, dumpable_and_yama, PEER_TIMEOUT)
 {
 	int fd, dumpable, scope;
 	long got;
@@ -274,7 +274,7 @@ static long op_await_no_exports(const unsigned long *a)
 	return 0;
 }
 
-TEST_F(offer, limit)
+TEST_F_TIMEOUT(offer, limit, PEER_TIMEOUT)
 {
 	struct xmap_cmd_query query;
 	long fd[2], fresh;

@@ -82,7 +82,7 @@ TEST_F(offer, own)
 	EXPECT_EQ(99, *(__u32 *)win);
 }
 
-TEST_F(offer, ranges_of_any_alignment)
+TEST_F_TIMEOUT(offer, ranges_of_any_alignment, PEER_TIMEOUT)
 {
 	static const unsigned long starts[] = { 0, 1, 7, PAGE - 1, PAGE, PAGE + 13 };
 	static const unsigned long lens[] = { 1, 8, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE };
@@ -156,7 +156,7 @@ TEST_F(offer, wrong_ranges)
 }
 
 /* The whole address space, with what it did not have when it was offered. */
-TEST_F(offer, whole_address_space)
+TEST_F_TIMEOUT(offer, whole_address_space, PEER_TIMEOUT)
 {
 	int fd = offer_range(self, XMAP_RIGHTS_RW, 0, 0), target;
 	struct xmap_cmd_export_info info;
@@ -447,7 +447,7 @@ TEST_F(offer, fdinfo)
 }
 
 /* The owner sees who accepted, and what he does with it. */
-TEST_F(offer, list)
+TEST_F_TIMEOUT(offer, list, PEER_TIMEOUT)
 {
 	int fd = offer_range(self, XMAP_RIGHTS_RW, self->mem, LEN);
 	struct xmap_list_entry *e = self->seen;

@@ -81,7 +81,7 @@ TEST_F(offer, opened_is_not_counted)
 	EXPECT_LE(0, peer_call(&self->user, op_export_open, self->dev, 1, 0, NAME));
 }
 
-TEST_F(offer, ids)
+TEST_F_TIMEOUT(offer, ids, PEER_TIMEOUT)
 {
 	enum { MANY = 64 };
 	__u64 id[MANY];
@@ -150,7 +150,7 @@ static long openable(__u32 bits)
 	return can;
 }
 
-TEST_F(offer, every_mode)
+TEST_F_TIMEOUT(offer, every_mode, PEER_TIMEOUT)
 {
 	struct peer same, group, more;
 	unsigned int i;
@@ -436,7 +436,7 @@ static long op_open_in_a_loop(const unsigned long *a)
 }
 
 /* Whoever opens it just when it ends has nothing that ends once more. */
-TEST_F(offer, opened_while_it_ends)
+TEST_F_TIMEOUT(offer, opened_while_it_ends, PEER_TIMEOUT)
 {
 	struct xmap_cmd_query before, after;
 	__u64 opened;
@@ -444,7 +444,7 @@ TEST_F(offer, opened_while_it_ends)
 
 	test_query(self->dev, &before);
 	ASSERT_EQ(0, peer_start(&self->user, op_open_in_a_loop, self->dev, NAME));
-	for (i = 0; i < 1000; i++) {
+	for (i = 0; i < 200; i++) {
 		opened = count_of(0);
 		ask_publish(self, NAME, 0666);
 		ASSERT_EQ(0, _test_export_create_cmd(self->dev, self->ask));
@@ -474,7 +474,7 @@ TEST_F(offer, closed_without_having_accepted)
 }
 
 /* Nobody can keep a name by keeping the descriptor of somebody who is no more. */
-TEST_F(offer, name_of_one_who_has_ended)
+TEST_F_TIMEOUT(offer, name_of_one_who_has_ended, PEER_TIMEOUT)
 {
 	struct xmap_cmd_export_info info;
 	int exec, fd, kept;
@@ -572,7 +572,7 @@ static long op_join_userns(const unsigned long *a)
 	return ret;
 }
 
-TEST_F(offer, user_namespaces)
+TEST_F_TIMEOUT(offer, user_namespaces, PEER_TIMEOUT)
 {
 	long outer = publish(self, NAME, 0666), inner, fd;
 	__u64 outer_id = self->ask->out_id, inner_id;
