@@ -563,18 +563,19 @@ int xmap_ioctl_export_accept(struct xmap_ucmd *ucmd)
 	if (rc)
 		return rc;
 
-	if (!xmap_mm_get(grant.mm))
-		return -ESRCH;
 	rc = xmap_export_take(export);
 	if (rc)
-		goto out_mm;
-	file = xmap_target_create(&grant, &range, cmd->rights, &export->obj);
+		return rc;
+	file = ERR_PTR(-ESRCH);
+	if (xmap_mm_get(grant.mm)) {
+		file = xmap_target_create(&grant, &range, cmd->rights, &export->obj);
+		/* Not longer: the caller's memory, which comes next, can make us wait. */
+		mmput(grant.mm);
+	}
 	rc = PTR_ERR_OR_ZERO(file);
 	if (!rc)
 		rc = xmap_target_install(ucmd, file, &cmd->out_fd, sizeof(*cmd));
 	xmap_export_taken(export, !rc);
-out_mm:
-	mmput(grant.mm);
 	return rc;
 }
 

@@ -502,8 +502,12 @@ static long xmap_prefault_block(struct xmap_window *win, unsigned long addr, uns
 		if (!n)
 			return -ESTALE;
 		seq = mmu_interval_read_begin(&win->source);
+		/* Not longer than that: who waits for A's lock has no hold on S. */
+		if (!xmap_mm_get(win->target->mm))
+			return -ESRCH;
 		taken = xmap_take(win->target->mm, xmap_window_to_remote(win, addr), n, write,
 				  pages);
+		mmput(win->target->mm);
 		if (taken < 0)
 			return taken == -EHWPOISON ? -EFAULT : taken;
 		rc = xmap_prefault_insert(win, addr, taken, write, pages, seq);
@@ -528,9 +532,6 @@ static long xmap_prefault(struct xmap_window *win, unsigned long addr, unsigned 
 	rc = -ESTALE;
 	if (!xmap_window_usable(win, xmap_window_to_remote(win, addr), 1))
 		goto out_free;
-	rc = -ESRCH;
-	if (!xmap_mm_get(win->target->mm))
-		goto out_free;
 	while (done < length) {
 		rc = xmap_prefault_block(win, addr + done, addr + length, write, pages);
 		if (rc < 0)
@@ -541,7 +542,6 @@ static long xmap_prefault(struct xmap_window *win, unsigned long addr, unsigned 
 			break;
 		}
 	}
-	mmput(win->target->mm);
 out_free:
 	kfree(pages);
 	return done ? done : rc;

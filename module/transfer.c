@@ -13,7 +13,9 @@
  * the target's, elsewhere, outside of what may be reached.  So bytes are moved
  * with page faults disabled, within xmap_copying_begin(), where it is asked
  * whether they have been revoked; and what he has not present is faulted in when
- * nothing is held.
+ * nothing is held: no pin, and no hold on the target's address space (mm_users),
+ * which is taken for as long as it takes to pin.  Else he could keep the memory
+ * of a target that has ended, and all others from being told so.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -58,8 +60,8 @@ static long xmap_pin_locked(struct mm_struct *mm, u64 addr, unsigned long n, uns
 	return pinned ? pinned : -EFAULT;
 }
 
-static long xmap_pin(struct mm_struct *mm, u64 addr, unsigned long n, unsigned int flags,
-		     struct page **pages)
+static long xmap_pin_mm(struct mm_struct *mm, u64 addr, unsigned long n, unsigned int flags,
+			struct page **pages)
 {
 	int locked = 1;
 	long pinned;
@@ -78,6 +80,19 @@ static long xmap_pin(struct mm_struct *mm, u64 addr, unsigned long n, unsigned i
 	pinned = xmap_pin_locked(mm, addr, n, flags, pages, &locked);
 	if (locked)
 		mmap_read_unlock(mm);
+	return pinned;
+}
+
+/* The same for whom nothing else keeps @mm alive; -ESRCH if it has ended. */
+static long xmap_pin(struct mm_struct *mm, u64 addr, unsigned long n, unsigned int flags,
+		     struct page **pages)
+{
+	long pinned;
+
+	if (!xmap_mm_get(mm))
+		return -ESRCH;
+	pinned = xmap_pin_mm(mm, addr, n, flags, pages);
+	mmput(mm);
 	return pinned;
 }
 
@@ -164,19 +179,24 @@ static ssize_t xmap_copy_pinned(struct xmap_target *target, u64 addr, size_t len
 /*
  * /proc/PID/mem also reaches what GUP refuses, such as a window of the target's
  * own, by its VMA's ->access.  We do not.  A target that changes the mapping
- * after this has its own memory, by its own rights, written to.
+ * after this has its own memory, by its own rights, written to.  Returns 0 or
+ * -errno.
  */
-static bool xmap_copy_may_force(struct mm_struct *mm, u64 addr)
+static int xmap_copy_may_force(struct mm_struct *mm, u64 addr)
 {
 	struct vm_area_struct *vma;
-	bool may;
+	int rc = -EINTR;
 
+	if (!xmap_mm_get(mm))
+		return -ESRCH;
 	if (mmap_read_lock_killable(mm))
-		return false;
+		goto out;
 	vma = vma_lookup(mm, addr);
-	may = vma && !(vma->vm_flags & (VM_IO | VM_PFNMAP));
+	rc = vma && !(vma->vm_flags & (VM_IO | VM_PFNMAP)) ? 0 : -EFAULT;
 	mmap_read_unlock(mm);
-	return may;
+out:
+	mmput(mm);
+	return rc;
 }
 
 /*
@@ -228,8 +248,9 @@ static ssize_t xmap_copy_force(struct xmap_target *target, u64 addr, size_t len,
 	/* It writes from user addresses only: not from io_uring's registered buffers. */
 	if (!user_backed_iter(iter))
 		return -EFAULT;
-	if (!xmap_copy_may_force(target->mm, addr))
-		return -EFAULT;
+	rc = xmap_copy_may_force(target->mm, addr);
+	if (rc)
+		return rc;
 	len = min_t(size_t, len, PAGE_SIZE - offset_in_page(addr));
 	while (done < len) {
 		size_t piece;
@@ -319,10 +340,6 @@ ssize_t xmap_copy(struct xmap_target *target, u64 addr, struct iov_iter *iter,
 	len = xmap_node_usable(target->obj.node, addr, addr + len) - addr;
 	if (!len)
 		goto out;
-	rc = -ESRCH;
-	if (!xmap_mm_get(target->mm))
-		goto out;
-
 	if (offset_in_page(addr) + (size_t)len > sizeof(few) / sizeof(*few) * PAGE_SIZE) {
 		pages = kmalloc(PAGE_SIZE, GFP_KERNEL);
 		if (pages) {
@@ -355,7 +372,6 @@ ssize_t xmap_copy(struct xmap_target *target, u64 addr, struct iov_iter *iter,
 
 	if (pages != few)
 		kfree(pages);
-	mmput(target->mm);
 out:
 	trace_xmap_transfer(target, addr, asked, flags, done ? done : rc);
 	return done ? done : rc;

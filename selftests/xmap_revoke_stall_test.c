@@ -229,4 +229,140 @@ TEST_F(offer, slow_owner)
 	peer_end(&slow);
 }
 
+/* ---- The owner's end, of which others are told while one of them waits ---- */
+
+/* The owner ends, and who has a target that nobody uses is told so. */
+static void expect_told(struct __test_metadata *_metadata, struct peer *owner, int witness)
+{
+	EXPECT_EQ(0, xmap_poll_now(witness) & POLLHUP);
+	ASSERT_TRUE(watch_kill(owner));
+	EXPECT_EQ(POLLHUP, xmap_poll_for(witness, 0));
+}
+
+static void stall_end_of_owner(struct __test_metadata *_metadata, OFFER *self, struct stalled s)
+{
+	pthread_t thread;
+	struct peer mortal;
+	int uffd, witness;
+	long theirs;
+	char *local;
+
+	ASSERT_EQ(0, peer_spawn(&mortal));
+	s.remote = peer_map(&mortal, PEER_ANON, RW, LEN, SEED);
+	ASSERT_NE(PEER_MAP_FAILED, s.remote);
+	theirs = peer_call(&mortal, op_export, self->dev, XMAP_RIGHTS_RW, s.remote, LEN);
+	witness = accept_all(peer_take_fd(&mortal, theirs), XMAP_RIGHT_READ);
+	s.fd = accept_all(peer_take_fd(&mortal, theirs), XMAP_RIGHTS_RW);
+	ASSERT_LE(0, witness);
+	ASSERT_LE(0, s.fd);
+	uffd = stall_new(&local);
+	ASSERT_LE(0, uffd);
+	s.dev = self->dev;
+	s.local = local + PAGE;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, stalled_copy, &s));
+	ASSERT_TRUE(stall_await(uffd));
+	expect_told(_metadata, &mortal, witness);
+	ASSERT_EQ(0, stall_end(uffd, (unsigned long)local + PAGE, 0));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(-ESRCH, s.ret);
+	close(uffd);
+	munmap(local, 2 * PAGE);
+	close(s.fd);
+	close(witness);
+	peer_end(&mortal);
+}
+
+#define stall_end_of(...)							\
+	stall_end_of_owner(_metadata, self, (struct stalled){ __VA_ARGS__ })
+
+TEST_F(offer, stalled_copies_and_the_end_of_the_owner)
+{
+	stall_end_of(.len = 8);
+	stall_end_of(.len = PAGE);
+	stall_end_of(.len = 8, .write = true);
+	stall_end_of(.len = PAGE, .write = true);
+	stall_end_of(.len = 8, .transfer = true);
+	stall_end_of(.len = 8, .write = true, .transfer = true);
+}
+
+TEST_F(offer, stalled_forced_write_and_the_end_of_the_owner)
+{
+	struct stalled s = { .dev = self->dev, .len = 8, .write = true };
+	pthread_t thread;
+	struct peer mortal;
+	int uffd, witness;
+	char *local;
+
+	if (force_policy() != FORCE_ALWAYS)
+		SKIP(return, "forced writes are not allowed here");
+	ASSERT_EQ(0, peer_spawn(&mortal));
+	s.remote = peer_map(&mortal, PEER_ANON, RW, LEN, SEED);
+	ASSERT_NE(PEER_MAP_FAILED, s.remote);
+	ASSERT_EQ(0, peer_mprotect(&mortal, s.remote, LEN, PROT_READ));
+	test_target_open_pid(self->dev, mortal.pid, XMAP_RIGHT_READ, &witness);
+	test_target_open_pid(self->dev, mortal.pid, XMAP_RIGHTS_ALL, &s.fd);
+	uffd = stall_new(&local);
+	ASSERT_LE(0, uffd);
+	s.local = local + PAGE;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, stalled_copy, &s));
+	ASSERT_TRUE(stall_await(uffd));
+	expect_told(_metadata, &mortal, witness);
+	ASSERT_EQ(0, stall_end(uffd, (unsigned long)local + PAGE, 0));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(-ESRCH, s.ret);
+	peer_end(&mortal);
+}
+
+static void *stalled_accept(void *arg)
+{
+	struct stalled *s = arg;
+
+	s->ret = ioctl(s->fd, XMAP_EXPORT_ACCEPT, s->local) ? -errno : 0;
+	return NULL;
+}
+
+/* Who accepts can read his command, but not yet write to it. */
+TEST_F(offer, stalled_acceptance_and_the_end_of_the_owner)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_WP, .range.len = PAGE };
+	struct uffdio_writeprotect protect = { .mode = UFFDIO_WRITEPROTECT_MODE_WP };
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC), witness;
+	struct xmap_cmd_export_accept *cmd;
+	struct stalled s = {};
+	struct peer mortal;
+	pthread_t thread;
+	__u64 word;
+	long theirs;
+
+	ASSERT_EQ(0, peer_spawn(&mortal));
+	s.remote = peer_map(&mortal, PEER_ANON, RW, LEN, SEED);
+	ASSERT_NE(PEER_MAP_FAILED, s.remote);
+	theirs = peer_call(&mortal, op_export, self->dev, XMAP_RIGHTS_RW, s.remote, LEN);
+	s.fd = peer_take_fd(&mortal, theirs);
+	witness = accept_all(s.fd, XMAP_RIGHT_READ);
+	ASSERT_LE(0, witness);
+
+	cmd = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, cmd);
+	*cmd = (struct xmap_cmd_export_accept){ .size = sizeof(*cmd), .rights = XMAP_RIGHT_READ };
+	reg.range.start = (unsigned long)cmd;
+	protect.range = reg.range;
+	ASSERT_LE(0, uffd);
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_API, &api));
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_REGISTER, &reg));
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_WRITEPROTECT, &protect));
+	s.local = (char *)cmd;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, stalled_accept, &s));
+	ASSERT_TRUE(stall_await(uffd));
+	expect_told(_metadata, &mortal, witness);
+	protect.mode = 0;
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_WRITEPROTECT, &protect));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	/* The offer stood when it was accepted. */
+	ASSERT_EQ(0, s.ret);
+	EXPECT_ERRNO(ESRCH, pread(cmd->out_fd, &word, 8, s.remote));
+	peer_end(&mortal);
+}
+
 TEST_HARNESS_MAIN
