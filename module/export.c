@@ -197,6 +197,7 @@ static void xmap_export_close(struct xmap_export *export)
 	if (!hlist_unhashed(&export->entry))
 		hash_del(&export->entry);
 	mutex_unlock(&xmap_exports_lock);
+	/* Before xmap_account_lock is taken: see xmap_target_install(). */
 	WRITE_ONCE(export->closed, true);
 	wake_up_all(&export->obj.node->wq);
 	xmap_account_uncharge(&export->obj);
@@ -574,7 +575,7 @@ int xmap_ioctl_export_accept(struct xmap_ucmd *ucmd)
 	}
 	rc = PTR_ERR_OR_ZERO(file);
 	if (!rc)
-		rc = xmap_target_install(ucmd, file, &cmd->out_fd, sizeof(*cmd));
+		rc = xmap_target_install(ucmd, file, &export->closed, &cmd->out_fd, sizeof(*cmd));
 	xmap_export_taken(export, !rc);
 	return rc;
 }

@@ -125,9 +125,11 @@ static bool xmap_target_denied(const struct xmap_target *target)
 
 /*
  * Hand a new target's file to user space: what can fail first, then it is
- * visible.  Consumes @file.
+ * visible.  @closed, or NULL, is set when the offer ends that it was accepted
+ * from.  Consumes @file.
  */
-int xmap_target_install(struct xmap_ucmd *ucmd, struct file *file, s32 *out_fd, size_t size)
+int xmap_target_install(struct xmap_ucmd *ucmd, struct file *file, const bool *closed,
+			s32 *out_fd, size_t size)
 {
 	struct xmap_target *target = file->private_data;
 	int fd;
@@ -139,6 +141,10 @@ int xmap_target_install(struct xmap_ucmd *ucmd, struct file *file, s32 *out_fd, 
 		goto err_file;
 	}
 	xmap_account_publish(&target->obj);
+	/* Who has closed his offer, and lists what there is then: sees us, or we see that. */
+	rc = -ESTALE;
+	if (closed && READ_ONCE(*closed))
+		goto err_fd;
 	/* XMAP_DENY refuses first, then looks who is there: one of us sees the other. */
 	rc = -EACCES;
 	if (xmap_target_denied(target))
@@ -188,7 +194,7 @@ int xmap_ioctl_target_open(struct xmap_ucmd *ucmd)
 	xmap_grant_drop(&grant);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	return xmap_target_install(ucmd, file, &cmd->out_fd, sizeof(*cmd));
+	return xmap_target_install(ucmd, file, NULL, &cmd->out_fd, sizeof(*cmd));
 }
 
 int xmap_ioctl_target_derive(struct xmap_ucmd *ucmd)
@@ -225,7 +231,7 @@ int xmap_ioctl_target_derive(struct xmap_ucmd *ucmd)
 	mmput(target->mm);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	return xmap_target_install(ucmd, file, &cmd->out_fd, sizeof(*cmd));
+	return xmap_target_install(ucmd, file, NULL, &cmd->out_fd, sizeof(*cmd));
 }
 
 int xmap_ioctl_target_info(struct xmap_ucmd *ucmd)

@@ -251,7 +251,8 @@ int xmap_range_from_user(struct xmap_range *range, u64 addr, u64 length,
 			 const struct xmap_range *whole);
 struct file *xmap_target_create(const struct xmap_grant *grant, const struct xmap_range *range,
 				u32 rights, const struct xmap_object *parent);
-int xmap_target_install(struct xmap_ucmd *ucmd, struct file *file, s32 *out_fd, size_t size);
+int xmap_target_install(struct xmap_ucmd *ucmd, struct file *file, const bool *closed,
+			s32 *out_fd, size_t size);
 void xmap_target_describe(struct xmap_object *obj, struct xmap_list_entry *entry);
 
 /* transfer.c */

@@ -286,6 +286,104 @@ TEST_F(offer, what_is_made)
 	revoke_against(derive_all, accept_for_ever, map_and_unmap, read_all);
 }
 
+/* ---- Closing an offer ---- */
+
+/* Targets that an acceptor keeps: the last ones that he got. */
+#define KEPT 4
+
+struct acceptor {
+	int export;
+	int fd[KEPT];
+};
+
+static void *accept_until_closed(void *arg)
+{
+	struct acceptor *a = arg;
+	unsigned int n;
+	int fd;
+
+	for (n = 0; !_test_export_accept(a->export, XMAP_RIGHT_READ, 0, 0, &fd); n++) {
+		close(a->fd[n % KEPT]);
+		a->fd[n % KEPT] = fd;
+		count_up(GOOD);
+	}
+	if (errno != ESTALE)
+		wrong(errno);
+	return NULL;
+}
+
+/* /dev/xmap, export: end the offer, and take back what has been accepted by then. */
+static long op_close_and_revoke(const unsigned long *a)
+{
+	struct xmap_list_entry e[64];
+	__u64 cursor = 0;
+	__u32 count, i;
+
+	if (close(a[1]))
+		return -1;
+	do {
+		if (_test_list(a[0], e, ARRAY_SIZE(e), cursor, &count, &cursor))
+			return -1;
+		for (i = 0; i < count; i++) {
+			if (e[i].kind != XMAP_LIST_TARGET || !e[i].parent)
+				continue;
+			/* Its holder may have closed it meanwhile. */
+			if (_test_revoke_serial(a[0], e[i].serial, 0, 0) && errno != ENOENT)
+				return -1;
+		}
+	} while (cursor);
+	return 0;
+}
+
+TEST_F(offer, closed_while_it_is_accepted)
+{
+	__u64 until = test_now_ms() + test_short_seconds() * 1000, rnd = 6, before, word;
+	unsigned int rounds, i, j;
+	struct acceptor a[3];
+	pthread_t thread[3];
+	long theirs;
+
+	for (rounds = 0; test_now_ms() < until || rounds < 3; rounds++) {
+		*self->ask = (struct xmap_cmd_export_create){
+			.flags = XMAP_EXPORT_PUBLISH,
+			.rights = XMAP_RIGHT_READ,
+			.addr = self->mem,
+			.length = LEN,
+			.mode = 0444,
+			.gid = -1,
+		};
+		theirs = peer_call(&self->owner, op_export_cmd, self->dev, self->ask);
+		ASSERT_LE(0, theirs);
+		before = count_of(GOOD);
+		for (i = 0; i < ARRAY_SIZE(a); i++) {
+			memset(a[i].fd, -1, sizeof(a[i].fd));
+			/* The owner's descriptor is to be the only one of its file. */
+			test_export_open(self->dev, XMAP_RIGHT_READ, self->ask->out_id, NULL,
+					 &a[i].export);
+			ASSERT_EQ(0, pthread_create(&thread[i], NULL, accept_until_closed, &a[i]));
+		}
+		while (count_of(GOOD) == before)
+			sched_yield();
+		dawdle(&rnd);
+		ASSERT_EQ(0, peer_call(&self->owner, op_close_and_revoke, self->dev, theirs));
+		for (i = 0; i < ARRAY_SIZE(a); i++) {
+			ASSERT_EQ(0, pthread_join(thread[i], NULL));
+			for (j = 0; j < KEPT; j++) {
+				if (a[i].fd[j] < 0)
+					continue;
+				ASSERT_EQ(ESTALE, XMAP_ERRNO(pread(a[i].fd[j], &word, 8,
+								   self->mem))) {
+					TH_LOG("round %u", rounds);
+				}
+				close(a[i].fd[j]);
+			}
+			close(a[i].export);
+		}
+	}
+	EXPECT_NOTHING_WRONG();
+	TH_LOG("%u rounds", rounds);
+}
+
 /* ---- Forced writes ---- */
 
 static void *force_all(void *arg)

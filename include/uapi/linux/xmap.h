@@ -568,7 +568,8 @@ enum xmap_export_create_flags {
  *
  * It is for this address space: after execve() it is dead.  Closing the descriptor,
  * with all its duplicates, ends the offer and frees the name, but takes nothing
- * back from those who have accepted; XMAP_REVOKE does.
+ * back from those who have accepted; XMAP_REVOKE does.  An acceptance that was
+ * under way is in XMAP_LIST by then, or fails.
  *
  * Errors besides the general ones: EFAULT (the range leaves the user address
  * space), EPERM (a foreign group), EEXIST (the name is taken), ESRCH
