@@ -58,7 +58,7 @@
  * @id: Random number, or 0 if it was never published.  Constant
  * @name: Name in @user_ns, or empty.  Constant
  * @user_ns: Of the creator.  Constant; holds a reference
- * @owner: Of the mode.  Constant
+ * @owner: Of the mode: the effective user id of who made it.  Constant
  * @group: Of the mode.  Constant
  * @mode: Bits of 0666.  Constant
  */
@@ -587,18 +587,21 @@ int xmap_ioctl_export_info(struct xmap_ucmd *ucmd)
 	struct xmap_export *export = ucmd->file->private_data;
 	struct xmap_cmd_export_info *cmd = ucmd->cmd;
 
-	if (cmd->flags)
+	if (cmd->flags || cmd->__reserved)
 		return -EOPNOTSUPP;
 
 	cmd->out_rights = xmap_export_rights(ucmd->file);
 	cmd->out_state = xmap_state(export->obj.node, &export->range);
-	cmd->out_pid = xmap_pid_nr(export->pid, task_active_pid_ns(current));
+	cmd->out_pid = xmap_owner_nr(export->pid, export->obj.node->mm,
+				     task_active_pid_ns(current));
 	cmd->out_max_accepts = export->max_accepts;
 	cmd->out_targets = READ_ONCE(export->obj.node->nr_children);
 	cmd->out_addr = export->range.start;
 	cmd->out_length = xmap_range_length(&export->range);
 	cmd->out_expires = export->expires;
 	cmd->out_id = export->id;
+	/* A pid is no identity: see xmap_owner_nr(). */
+	cmd->out_uid = from_kuid_munged(current_user_ns(), export->owner);
 	spin_lock(&export->lock);
 	cmd->out_accepts = export->events;
 	if (export->obj.node->maker == task_tgid(current))
@@ -632,7 +635,8 @@ static void xmap_export_show_fdinfo(struct seq_file *m, struct file *file)
 	struct xmap_export *export = file->private_data;
 	u32 rights = xmap_export_rights(file);
 
-	seq_printf(m, "xmap-export-pid:\t%d\n", xmap_pid_nr(export->pid, ns));
+	seq_printf(m, "xmap-export-pid:\t%d\n",
+		   xmap_owner_nr(export->pid, export->obj.node->mm, ns));
 	seq_printf(m, "xmap-range:\t%llx-%llx\n", export->range.start, export->range.end);
 	seq_printf(m, "xmap-rights:\t%c%c-\n", rights & XMAP_RIGHT_READ ? 'r' : '-',
 		   rights & XMAP_RIGHT_WRITE ? 'w' : '-');
@@ -650,7 +654,7 @@ void xmap_export_describe(struct xmap_object *obj, struct xmap_list_entry *entry
 	struct xmap_export *export = container_of(obj, struct xmap_export, obj);
 
 	entry->rights = export->rights;
-	entry->target_pid = xmap_pid_nr(export->pid, task_active_pid_ns(current));
+	entry->target_pid = xmap_owner_nr(export->pid, obj->node->mm, task_active_pid_ns(current));
 	entry->state = xmap_state(obj->node, &export->range);
 	entry->addr = export->range.start;
 	entry->length = xmap_range_length(&export->range);

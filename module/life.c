@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Learning of the end of an address space, and what state things are in. */
 #include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
 
 #include "xmap.h"
 
@@ -69,6 +71,30 @@ u32 xmap_state(const struct xmap_node *node, const struct xmap_range *range)
 	if (xmap_node_revoked(node, range))
 		return XMAP_TARGET_REVOKED;
 	return xmap_mm_in_use(node->mm) ? XMAP_TARGET_ALIVE : XMAP_TARGET_DEAD;
+}
+
+/*
+ * Number of the thread group that @mm is reported to belong to; 0 as for
+ * xmap_pid_nr(), or if it has another one by now.  Somebody else may have kept
+ * @mm alive (CLONE_VM), and should not pass for what that process has become.
+ */
+s32 xmap_owner_nr(struct pid *pid, const struct mm_struct *mm, struct pid_namespace *ns)
+{
+	const struct mm_struct *has = NULL;
+	struct task_struct *leader, *task;
+
+	rcu_read_lock();
+	leader = pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
+	/* Its threads have one in common; those that have ended, as the leader may, none. */
+	if (leader) {
+		for_each_thread(leader, task) {
+			has = READ_ONCE(task->mm);
+			if (has)
+				break;
+		}
+	}
+	rcu_read_unlock();
+	return has == mm ? pid_nr_ns(pid, ns) : 0;
 }
 
 const char *xmap_state_name(u32 state)

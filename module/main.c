@@ -157,7 +157,7 @@ const struct xmap_ioctl_op xmap_export_ops[] = {
 	XMAP_IOCTL_OP(XMAP_EXPORT_ACCEPT, xmap_ioctl_export_accept,
 		      struct xmap_cmd_export_accept, length),
 	XMAP_IOCTL_OP(XMAP_EXPORT_INFO, xmap_ioctl_export_info, struct xmap_cmd_export_info,
-		      out_id),
+		      __reserved),
 	XMAP_IOCTL_OP(XMAP_REVOKE, xmap_ioctl_revoke, struct xmap_cmd_revoke, length),
 };
 
@@ -181,7 +181,7 @@ static void xmap_build_check_abi(void)
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_export_create) != 136);
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_export_open) != 88);
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_export_accept) != 32);
-	BUILD_BUG_ON(sizeof(struct xmap_cmd_export_info) != 64);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_export_info) != 72);
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_deny) != 16);
 }
 

@@ -244,7 +244,7 @@ int xmap_ioctl_target_info(struct xmap_ucmd *ucmd)
 
 	cmd->out_rights = target->rights;
 	cmd->out_state = xmap_state(target->obj.node, &target->range);
-	cmd->out_pid = xmap_pid_nr(target->pid, task_active_pid_ns(current));
+	cmd->out_pid = xmap_owner_nr(target->pid, target->mm, task_active_pid_ns(current));
 	cmd->out_windows = atomic_read(&target->windows);
 	cmd->out_addr = target->range.start;
 	cmd->out_length = xmap_range_length(&target->range);
@@ -309,7 +309,7 @@ static void xmap_target_show_fdinfo(struct seq_file *m, struct file *file)
 	struct pid_namespace *ns = proc_pid_ns(file_inode(m->file)->i_sb);
 	struct xmap_target *target = file->private_data;
 
-	seq_printf(m, "xmap-target-pid:\t%d\n", xmap_pid_nr(target->pid, ns));
+	seq_printf(m, "xmap-target-pid:\t%d\n", xmap_owner_nr(target->pid, target->mm, ns));
 	seq_printf(m, "xmap-range:\t%llx-%llx\n", target->range.start, target->range.end);
 	seq_printf(m, "xmap-rights:\t%c%c%c\n",
 		   target->rights & XMAP_RIGHT_READ ? 'r' : '-',
@@ -325,7 +325,7 @@ void xmap_target_describe(struct xmap_object *obj, struct xmap_list_entry *entry
 	struct xmap_target *target = container_of(obj, struct xmap_target, obj);
 
 	entry->rights = target->rights;
-	entry->target_pid = xmap_pid_nr(target->pid, task_active_pid_ns(current));
+	entry->target_pid = xmap_owner_nr(target->pid, target->mm, task_active_pid_ns(current));
 	entry->state = xmap_state(obj->node, &target->range);
 	entry->addr = target->range.start;
 	entry->length = xmap_range_length(&target->range);

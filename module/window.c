@@ -536,7 +536,8 @@ void xmap_window_describe(struct xmap_object *obj, struct xmap_list_entry *entry
 	struct xmap_window *win = container_of(obj, struct xmap_window, obj);
 
 	entry->rights = XMAP_RIGHT_READ | (win->writable ? XMAP_RIGHT_WRITE : 0);
-	entry->target_pid = xmap_pid_nr(win->target->pid, task_active_pid_ns(current));
+	entry->target_pid = xmap_owner_nr(win->target->pid, win->target->mm,
+					  task_active_pid_ns(current));
 	entry->state = xmap_state(obj->node, &win->remote);
 	entry->addr = win->remote.start;
 	entry->length = xmap_window_length(win);

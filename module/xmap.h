@@ -216,6 +216,7 @@ void xmap_forcing_end(struct xmap_node *node);
 int xmap_life_watch(struct xmap_node *root);
 void xmap_life_end(struct xmap_node *root);
 u32 xmap_state(const struct xmap_node *node, const struct xmap_range *range);
+s32 xmap_owner_nr(struct pid *pid, const struct mm_struct *mm, struct pid_namespace *ns);
 const char *xmap_state_name(u32 state);
 
 /* revoke.c */

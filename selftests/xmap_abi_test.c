@@ -163,6 +163,7 @@ FIXTURE_VARIANT_ADD(command, export_info)
 {
 	.nr = XMAP_CMD_EXPORT_INFO,
 	.size = sizeof(struct xmap_cmd_export_info),
+	.reserved = offsetof(struct xmap_cmd_export_info, __reserved),
 	.on = ON_EXPORT,
 };
 
@@ -788,7 +789,7 @@ TEST(layout_exports)
 	EXPECT_FIELD(16, xmap_cmd_export_accept, addr);
 	EXPECT_FIELD(24, xmap_cmd_export_accept, length);
 
-	EXPECT_EQ(64, sizeof(struct xmap_cmd_export_info));
+	EXPECT_EQ(72, sizeof(struct xmap_cmd_export_info));
 	EXPECT_FIELD(8, xmap_cmd_export_info, out_rights);
 	EXPECT_FIELD(12, xmap_cmd_export_info, out_state);
 	EXPECT_FIELD(16, xmap_cmd_export_info, out_pid);
@@ -799,6 +800,8 @@ TEST(layout_exports)
 	EXPECT_FIELD(40, xmap_cmd_export_info, out_length);
 	EXPECT_FIELD(48, xmap_cmd_export_info, out_expires);
 	EXPECT_FIELD(56, xmap_cmd_export_info, out_id);
+	EXPECT_FIELD(64, xmap_cmd_export_info, out_uid);
+	EXPECT_FIELD(68, xmap_cmd_export_info, __reserved);
 
 	EXPECT_EQ(32, sizeof(struct xmap_cmd_revoke));
 	EXPECT_FIELD(8, xmap_cmd_revoke, serial);

@@ -27,6 +27,8 @@ TEST_F(offer, give_accept_use)
 	EXPECT_EQ(LEN, info.out_length);
 	EXPECT_EQ(0, info.out_expires);
 	EXPECT_EQ(0, info.out_id);
+	EXPECT_EQ(UID_A, info.out_uid);
+	EXPECT_EQ(0, info.__reserved);
 
 	/* He who may not look at the owner at all. */
 	EXPECT_ERRNO(EACCES, peer_call(&self->user, op_target, self->dev, self->owner.pid,
@@ -312,9 +314,76 @@ TEST_F(offer, owner_executes)
 	ASSERT_EQ(0, peer_start(&self->owner, peer_op_exec, 0));
 	ASSERT_EQ(0, peer_await_gone(&self->owner));
 	expect_ended(_metadata, self, fd, target, win);
-	/* The process is still there. */
+	/* The process is still there, but that memory is not its own. */
+	test_export_info(fd, &info);
+	ASSERT_EQ(0, kill(self->owner.pid, 0));
+	EXPECT_EQ(0, info.out_pid);
+	EXPECT_EQ(UID_A, info.out_uid);
+}
+
+static int stay(void *arg)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	peer_set(arg, 1);
+	while (pause() < 0)
+		;
+	return 0;
+}
+
+/* Somebody else has the same memory, and keeps it. */
+static long op_leave_behind(const unsigned long *a)
+{
+	char *stack = mmap(NULL, 16 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)a;
+	if (stack == MAP_FAILED)
+		return -1;
+	if (clone(stay, stack + 16 * PAGE, CLONE_VM, &peer_ctl->word[0]) < 0)
+		return -1;
+	peer_await(&peer_ctl->word[0], 1);
+	return 0;
+}
+
+/* Whom does /proc name as the program of this process? */
+static bool still_this_program(pid_t pid)
+{
+	char path[64], mine[256] = "", theirs[256] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return readlink("/proc/self/exe", mine, sizeof(mine) - 1) > 0 &&
+	       readlink(path, theirs, sizeof(theirs) - 1) > 0 && !strcmp(mine, theirs);
+}
+
+/* Its memory lives on without the owner, who must not be taken for its owner any more. */
+TEST_F(offer, owner_leaves_his_memory_behind)
+{
+	int fd = offer_range(self, XMAP_RIGHTS_RW, self->mem, LEN);
+	int target = accept_all(fd, XMAP_RIGHTS_RW);
+	struct xmap_cmd_export_info info;
+	struct xmap_cmd_target_info tinfo;
+	__u64 word = 0;
+
+	ASSERT_LE(0, target);
+	peer_set(&peer_ctl->word[0], 0);
+	ASSERT_EQ(0, peer_call(&self->owner, op_leave_behind, 0));
 	test_export_info(fd, &info);
 	EXPECT_EQ(self->owner.pid, info.out_pid);
+	ASSERT_EQ(0, peer_start(&self->owner, peer_op_exec, 0));
+	while (still_this_program(self->owner.pid))
+		sched_yield();
+	EXPECT_EQ(8, pread(target, &word, 8, self->mem));
+	EXPECT_EQ(peer_word(SEED, 0), word);
+	test_export_info(fd, &info);
+	EXPECT_EQ(XMAP_TARGET_ALIVE, info.out_state);
+	EXPECT_EQ(0, info.out_pid);
+	EXPECT_EQ(UID_A, info.out_uid);
+	test_target_info(target, &tinfo);
+	EXPECT_EQ(XMAP_TARGET_ALIVE, tinfo.out_state);
+	EXPECT_EQ(0, tinfo.out_pid);
+	EXPECT_STREQ("0", xmap_fdinfo(fd, "xmap-export-pid"));
+	EXPECT_STREQ("0", xmap_fdinfo(target, "xmap-target-pid"));
+	ASSERT_TRUE(xmap_list_last(self->dev, XMAP_LIST_TARGET, getpid(), self->seen));
+	EXPECT_EQ(0, self->seen->target_pid);
 }
 
 TEST_F(offer, owner_exits)

@@ -217,12 +217,14 @@ enum xmap_target_state {
  * @out_rights: Set of enum xmap_rights
  * @out_state: enum xmap_target_state
  * @out_pid: Number of the process it was opened on, in the caller's pid
- *	namespace; 0 if it has ended, is not visible there, or is not known
+ *	namespace; 0 if it has ended, has another address space by now, is not
+ *	visible there, or is not known
  * @out_windows: Windows that exist on this target
  * @out_addr: First address in bytes
  * @out_length: Length in bytes
  *
- * The process of @out_pid may by now run another program: see @out_state.
+ * Before the caller can look at the process of @out_pid it may run another
+ * program: that it has the memory holds for the moment of the call.
  */
 struct xmap_cmd_target_info {
 	__u32 size;
@@ -663,6 +665,9 @@ struct xmap_cmd_export_accept {
  * @out_length: Length in bytes
  * @out_expires: As given
  * @out_id: As given out; 0 if it is not published
+ * @out_uid: Effective user id of its maker when it was made, in the caller's user
+ *	namespace (or the overflow uid)
+ * @__reserved: Must be 0
  *
  * poll() on an export says POLLIN when it was accepted since its maker last asked
  * this, and POLLHUP when it is closed, dead or revoked.
@@ -680,6 +685,8 @@ struct xmap_cmd_export_info {
 	__aligned_u64 out_length;
 	__aligned_u64 out_expires;
 	__aligned_u64 out_id;
+	__u32 out_uid;
+	__u32 __reserved;
 };
 #define XMAP_EXPORT_INFO _IO(XMAP_TYPE, XMAP_CMD_EXPORT_INFO)
 
