@@ -32,6 +32,8 @@ MODULE_PARM_DESC(max_exports, "Exports that one user may have at a time");
 
 /* Entries that XMAP_LIST gathers under the mutex before it copies them out. */
 #define XMAP_LIST_BATCH 32
+/* Nodes that it looks at under one hold of it: an object's, and all above that. */
+#define XMAP_LIST_NODES 128
 
 /**
  * struct xmap_user - What one user has
@@ -233,25 +235,41 @@ static void xmap_object_describe(struct xmap_object *obj, struct xmap_list_entry
 	}
 }
 
+enum xmap_list_why {
+	XMAP_LIST_END,
+	XMAP_LIST_FULL,
+	XMAP_LIST_PAUSE,
+};
+
 /*
- * Gather up to @room visible objects after *@cursor, and move the cursor.
- * *@more tells whether the list goes on.
+ * Gather up to @room visible objects after *@cursor, and move the cursor.  *@why
+ * tells why it ended: there are no more, there is one more than there is room, or
+ * others have waited long enough.  Returns how many.
  */
-static u32 xmap_list_gather(struct xmap_list_entry *entries, u32 room, u64 *cursor, bool *more)
+static u32 xmap_list_gather(struct xmap_list_entry *entries, u32 room, u64 *cursor,
+			    enum xmap_list_why *why)
 {
 	struct xmap_object *obj;
+	u32 nodes = 0;
 	u32 n = 0;
 
-	*more = false;
+	*why = XMAP_LIST_END;
 	mutex_lock(&xmap_account_lock);
 	list_for_each_entry(obj, &xmap_objects, entry) {
-		if (obj->serial <= *cursor || !xmap_object_visible(obj))
+		if (obj->serial <= *cursor)
 			continue;
-		if (n == room) {
-			*more = true;
+		if (nodes >= XMAP_LIST_NODES) {
+			*why = XMAP_LIST_PAUSE;
 			break;
 		}
-		xmap_object_describe(obj, &entries[n++]);
+		nodes += obj->node->depth + 1;
+		if (xmap_object_visible(obj)) {
+			if (n == room) {
+				*why = XMAP_LIST_FULL;
+				break;
+			}
+			xmap_object_describe(obj, &entries[n++]);
+		}
 		*cursor = obj->serial;
 	}
 	mutex_unlock(&xmap_account_lock);
@@ -262,8 +280,8 @@ int xmap_ioctl_list(struct xmap_ucmd *ucmd)
 {
 	struct xmap_cmd_list *cmd = ucmd->cmd;
 	struct xmap_list_entry *entries;
+	enum xmap_list_why why;
 	u64 cursor = cmd->cursor;
-	bool more = true;
 	u32 done = 0;
 	int rc = 0;
 
@@ -276,10 +294,10 @@ int xmap_ioctl_list(struct xmap_ucmd *ucmd)
 	if (!entries)
 		return -ENOMEM;
 
-	while (more && done < cmd->count) {
+	do {
 		u32 n = min_t(u32, cmd->count - done, XMAP_LIST_BATCH);
 
-		n = xmap_list_gather(entries, n, &cursor, &more);
+		n = xmap_list_gather(entries, n, &cursor, &why);
 		if (copy_to_user(u64_to_user_ptr(cmd->entries + (u64)done * sizeof(*entries)),
 				 entries, n * sizeof(*entries))) {
 			rc = -EFAULT;
@@ -290,9 +308,11 @@ int xmap_ioctl_list(struct xmap_ucmd *ucmd)
 			rc = -EINTR;
 			goto out_free;
 		}
-	}
+		cond_resched();
+		/* With no room left, see whether there is another one. */
+	} while (why == XMAP_LIST_PAUSE || (why == XMAP_LIST_FULL && done < cmd->count));
 	cmd->out_count = done;
-	cmd->out_cursor = more ? cursor : 0;
+	cmd->out_cursor = why == XMAP_LIST_END ? 0 : cursor;
 	rc = xmap_ucmd_respond(ucmd, sizeof(*cmd));
 
 out_free:

@@ -83,18 +83,6 @@ static u64 xmap_revoked_first(const struct xmap_revoked *revoked, u64 start, u64
 	return end;
 }
 
-/* The end of the piece that @addr is in, or @addr. */
-static u64 xmap_revoked_until(const struct xmap_revoked *revoked, u64 addr)
-{
-	unsigned int i;
-
-	for (i = 0; i < revoked->n; i++) {
-		if (revoked->piece[i].start <= addr && revoked->piece[i].end > addr)
-			return revoked->piece[i].end;
-	}
-	return addr;
-}
-
 /**
  * xmap_node_usable - How far from an address on has nothing been revoked?
  * @node: The node; the caller has a reference
@@ -118,21 +106,34 @@ u64 xmap_node_usable(const struct xmap_node *node, u64 start, u64 end)
 	return end;
 }
 
-/* Has all of @range been revoked, be it piece by piece? */
+/*
+ * Has all of @range been revoked, be it piece by piece?  A node's pieces are in
+ * order of address, and so is the search: no piece is looked at once it has been
+ * passed, however the pieces of several nodes take turns.
+ */
 bool xmap_node_revoked(const struct xmap_node *node, const struct xmap_range *range)
 {
-	const struct xmap_revoked *revoked;
-	const struct xmap_node *n;
-	u64 at = range->start;
-	u64 before;
+	const struct xmap_revoked *above[XMAP_NODE_DEPTH + 1];
+	u8 next[XMAP_NODE_DEPTH + 1] = {};
+	u64 at = range->start, before;
+	unsigned int i, n = 0;
 
+	BUILD_BUG_ON(XMAP_NODE_PIECES > U8_MAX);
 	rcu_read_lock();
+	for (; node; node = node->parent) {
+		above[n] = rcu_dereference(node->revoked);
+		if (above[n])
+			n++;
+	}
 	do {
 		before = at;
-		for (n = node; n; n = n->parent) {
-			revoked = rcu_dereference(n->revoked);
-			if (revoked)
-				at = xmap_revoked_until(revoked, at);
+		for (i = 0; i < n; i++) {
+			const struct xmap_revoked *revoked = above[i];
+
+			while (next[i] < revoked->n && revoked->piece[next[i]].end <= at)
+				next[i]++;
+			if (next[i] < revoked->n && revoked->piece[next[i]].start <= at)
+				at = revoked->piece[next[i]].end;
 		}
 	} while (at < range->end && at != before);
 	rcu_read_unlock();

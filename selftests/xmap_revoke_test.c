@@ -430,6 +430,39 @@ TEST_F(offer, pieces_of_several)
 	EXPECT_EQ(XMAP_TARGET_ALIVE, listed_state(self, XMAP_LIST_EXPORT, self->owner.pid));
 }
 
+/* As many pieces as can be, of as many nodes as can be, in turn: it is all of it. */
+TEST_F_TIMEOUT(offer, pieces_of_all, PEER_TIMEOUT)
+{
+	enum { BYTES = PIECES * (DEPTH + 1) };
+	int fd[DEPTH + 1], last = DEPTH, i;
+	struct grant g;
+	__u8 byte;
+
+	ASSERT_EQ(0, grant_range(self, &g, self->mem, BYTES));
+	fd[1] = g.target;
+	for (i = 2; i <= DEPTH; i++)
+		test_target_derive(fd[i - 1], XMAP_RIGHTS_RW, 0, 0, &fd[i]);
+	/* Of the export, which is above all, the last one at the end. */
+	for (i = BYTES - 1; i > 0; i--) {
+		if (i % (DEPTH + 1)) {
+			test_revoke(fd[i % (DEPTH + 1)], self->mem + i, 1);
+		} else {
+			owner_revokes(&g, self->mem + i, 1);
+		}
+	}
+	EXPECT_EQ(XMAP_TARGET_ALIVE, op_state((unsigned long[]){ fd[last] }));
+	EXPECT_EQ(XMAP_TARGET_ALIVE, listed_state(self, XMAP_LIST_TARGET, getpid()));
+	EXPECT_EQ(1, pread(fd[last], &byte, 1, self->mem));
+	owner_revokes(&g, self->mem, 1);
+	EXPECT_EQ(XMAP_TARGET_REVOKED, op_state((unsigned long[]){ fd[last] }));
+	EXPECT_EQ(XMAP_TARGET_REVOKED, listed_state(self, XMAP_LIST_TARGET, getpid()));
+	EXPECT_EQ(POLLHUP, xmap_poll_now(fd[last]) & POLLHUP);
+	/* Each of the others lacks what those below it have lost. */
+	EXPECT_EQ(XMAP_TARGET_ALIVE, op_state((unsigned long[]){ fd[last - 1] }));
+	EXPECT_ERRNO(ESTALE, pread(fd[last - 1], &byte, 1, self->mem + 1));
+	EXPECT_EQ(1, pread(fd[last - 1], &byte, 1, self->mem + last));
+}
+
 TEST_F(offer, ranges)
 {
 	static const struct {
