@@ -107,6 +107,52 @@ static const struct mmu_notifier_ops xmap_denial_ops = {
 	.release = xmap_denial_release,
 };
 
+/*
+ * A target on the caller that he refuses, after the one with the number @data.
+ * Who comes later than this search asks xmap_denied().
+ */
+static bool xmap_deny_test(const struct xmap_object *obj, void *data)
+{
+	u64 *after = data;
+
+	if (obj->serial <= *after || obj->kind != XMAP_LIST_TARGET ||
+	    obj->node->mm != current->mm || obj->node->root->consent ||
+	    container_of(obj, struct xmap_target, obj)->exempt)
+		return false;
+	*after = obj->serial;
+	return true;
+}
+
+/* From all of them, before anybody is waited for: that can last. */
+static void xmap_deny_take_back(void)
+{
+	const struct xmap_range whole = { .end = xmap_user_end() };
+	struct xmap_node *node;
+	u64 after = 0;
+
+	while ((node = xmap_account_find(xmap_deny_test, &after))) {
+		/* Of all of it: that cannot fail. */
+		xmap_node_take_back(node, &whole);
+		xmap_node_put(node);
+	}
+}
+
+static int xmap_deny_revoke(void)
+{
+	struct xmap_node *node;
+	u64 after = 0;
+	int rc = 0;
+
+	xmap_deny_take_back();
+	xmap_node_wait_copies();
+	/* Who is writing has his target, so that it is found again. */
+	while (!rc && (node = xmap_account_find(xmap_deny_test, &after))) {
+		rc = xmap_node_wait_forced(node);
+		xmap_node_put(node);
+	}
+	return rc;
+}
+
 /* Two threads may do this at a time: they get the same denial, and each a reference. */
 static int xmap_deny_set(bool final)
 {
@@ -114,6 +160,11 @@ static int xmap_deny_set(bool final)
 	struct mmu_notifier *mn;
 	bool there;
 
+	/*
+	 * A forced write that waits for a page holds that lock: what there is ends
+	 * before it is waited for.  To open another target also needs the lock.
+	 */
+	xmap_deny_take_back();
 	if (mmap_write_lock_killable(current->mm))
 		return -EINTR;
 	mn = mmu_notifier_get_locked(&xmap_denial_ops, current->mm);
@@ -148,36 +199,6 @@ static int xmap_deny_clear(void)
 	spin_unlock(&xmap_denials_lock);
 	if (denial && !rc)
 		mmu_notifier_put(&denial->mn);
-	return rc;
-}
-
-/*
- * A target on the caller that he now refuses, after the one with the number
- * @data.  Who comes later than this search asks xmap_denied().
- */
-static bool xmap_deny_test(const struct xmap_object *obj, void *data)
-{
-	u64 *after = data;
-
-	if (obj->serial <= *after || obj->kind != XMAP_LIST_TARGET ||
-	    obj->node->mm != current->mm || obj->node->root->consent ||
-	    container_of(obj, struct xmap_target, obj)->exempt)
-		return false;
-	*after = obj->serial;
-	return true;
-}
-
-static int xmap_deny_revoke(void)
-{
-	const struct xmap_range whole = { .end = xmap_user_end() };
-	struct xmap_node *node;
-	u64 after = 0;
-	int rc = 0;
-
-	while (!rc && (node = xmap_account_find(xmap_deny_test, &after))) {
-		rc = xmap_node_revoke(node, &whole);
-		xmap_node_put(node);
-	}
 	return rc;
 }
 

@@ -407,15 +407,18 @@ static u32 xmap_node_zap(struct xmap_node *top, u64 nr)
 }
 
 /**
- * xmap_node_revoke - Take a range back from a node and all below it
+ * xmap_node_take_back - Take a range back from a node and all below it
  * @node: The node; the caller has a reference
  * @range: Addresses
  *
+ * Who asks from now on is told no, windows show nothing any more, and pollers
+ * know.  What is being copied is not waited for: xmap_node_wait_copies() and
+ * xmap_node_wait_forced() do.
+ *
  * Context: no locks held; sleeps.
- * Return: 0; -EDQUOT or -ENOMEM, and nothing was done; or -EINTR if the caller
- * is being killed: all is revoked, but a forced write may be under way still.
+ * Return: 0; -EDQUOT or -ENOMEM, and nothing was done.
  */
-int xmap_node_revoke(struct xmap_node *node, const struct xmap_range *range)
+int xmap_node_take_back(struct xmap_node *node, const struct xmap_range *range)
 {
 	struct xmap_node *root = node->root;
 	u32 windows;
@@ -425,14 +428,45 @@ int xmap_node_revoke(struct xmap_node *node, const struct xmap_range *range)
 	if (rc)
 		return rc;
 	windows = xmap_node_zap(node, atomic64_inc_return(&root->revocations));
-	synchronize_srcu_expedited(&xmap_copies);
-	if (!root->consent) {
-		if (down_write_killable(&root->forcing))
-			rc = -EINTR;
-		else
-			up_write(&root->forcing);
-	}
 	wake_up_all(&root->wq);
 	trace_xmap_revoke(node, range, windows);
-	return rc;
+	return 0;
+}
+
+/* Wait for the copies that have asked before something was taken back. */
+void xmap_node_wait_copies(void)
+{
+	synchronize_srcu_expedited(&xmap_copies);
+}
+
+/* The same for forced writes.  Returns 0, or -EINTR if the caller is being killed. */
+int xmap_node_wait_forced(struct xmap_node *node)
+{
+	struct xmap_node *root = node->root;
+
+	if (root->consent)
+		return 0;
+	if (down_write_killable(&root->forcing))
+		return -EINTR;
+	up_write(&root->forcing);
+	return 0;
+}
+
+/**
+ * xmap_node_revoke - Take a range back, and wait until nobody reaches it
+ * @node: The node; the caller has a reference
+ * @range: Addresses
+ *
+ * Context: no locks held; sleeps.
+ * Return: as xmap_node_take_back(); or -EINTR if the caller is being killed: all
+ * is revoked, but a forced write may be under way still.
+ */
+int xmap_node_revoke(struct xmap_node *node, const struct xmap_range *range)
+{
+	int rc = xmap_node_take_back(node, range);
+
+	if (rc)
+		return rc;
+	xmap_node_wait_copies();
+	return xmap_node_wait_forced(node);
 }

@@ -206,6 +206,9 @@ bool xmap_node_revoked(const struct xmap_node *node, const struct xmap_range *ra
 bool xmap_node_made_by(const struct xmap_node *node, const struct pid *tgid);
 int xmap_node_add_window(struct xmap_node *node, struct xmap_window *win);
 void xmap_node_remove_window(struct xmap_node *node, struct xmap_window *win);
+int xmap_node_take_back(struct xmap_node *node, const struct xmap_range *range);
+void xmap_node_wait_copies(void);
+int xmap_node_wait_forced(struct xmap_node *node);
 int xmap_node_revoke(struct xmap_node *node, const struct xmap_range *range);
 int xmap_copying_begin(void);
 void xmap_copying_end(int idx);

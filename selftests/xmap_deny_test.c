@@ -4,6 +4,7 @@
  * whom not.
  */
 #include "xmap_export_utils.h"
+#include "xmap_hold.h"
 #include "xmap_watch.h"
 
 #define RW (PROT_READ | PROT_WRITE)
@@ -232,6 +233,61 @@ TEST_F(deny, revokes_what_there_is)
 	fd[0] = look(&self->looker);
 	EXPECT_EQ(peer_word(SEED, 0), look_read(&self->looker, fd[0]));
 	peer_end(&other);
+}
+
+/* Target, address: a forced write of one word. */
+static void *force_word(void *arg)
+{
+	unsigned long *a = arg;
+	__u64 word = SECRET;
+
+	return (void *)(pwrite(a[0], &word, sizeof(word), a[1]) == sizeof(word) ? 0L : (long)errno);
+}
+
+/* One waits for a page of the victim, as long as he likes; the others end at once. */
+TEST_F(deny, stalled_forced_write)
+{
+	__u64 caps = caps_all() & ~CAP_BIT(CAP_SYS_PTRACE);
+	struct peer victim, looker;
+	unsigned long force[2];
+	int first, second;
+	pthread_t thread;
+	struct hold hold;
+	void *err;
+
+	if (force_policy() != FORCE_ALWAYS)
+		SKIP(return, "forced writes are not allowed here");
+	ASSERT_EQ(0, unshare(CLONE_NEWNS));
+	ASSERT_EQ(0, mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	/* The file is root's alone. */
+	ASSERT_EQ(0, peer_spawn_as(&victim, 0, 0, caps));
+	ASSERT_EQ(0, peer_spawn_as(&looker, 0, 0, caps));
+	ASSERT_EQ(0, hold_setup(&hold, &victim));
+	first = peer_take_fd(&looker, peer_call(&looker, op_target, self->dev, victim.pid,
+						XMAP_RIGHTS_ALL));
+	second = peer_take_fd(&looker, peer_call(&looker, op_target, self->dev, victim.pid,
+						 XMAP_RIGHTS_RW));
+	ASSERT_LE(0, first);
+	ASSERT_LE(0, second);
+	force[0] = first;
+	force[1] = hold.addr;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, force_word, force));
+	peer_await(&peer_ctl->word[HOLD_ASKED], 1);
+	EXPECT_EQ(0, xmap_poll_now(second) & POLLHUP);
+	ASSERT_EQ(0, peer_start(&victim, op_deny, self->dev, SET));
+	EXPECT_EQ(POLLHUP, xmap_poll_for(second, 0));
+	EXPECT_EQ(XMAP_TARGET_REVOKED, op_state((unsigned long[]){ second }));
+	EXPECT_ERRNO(ESTALE, op_read((unsigned long[]){ second, self->mem }));
+	EXPECT_EQ(POLLHUP, xmap_poll_for(first, 0));
+	EXPECT_ERRNO(ESTALE, op_read((unsigned long[]){ first, self->mem }));
+	peer_set(&peer_ctl->word[HOLD_ANSWER], 1);
+	/* It had been let in before, and has been waited for. */
+	ASSERT_EQ(0, pthread_join(thread, &err));
+	EXPECT_EQ(NULL, err);
+	EXPECT_EQ(SET, peer_finish(&victim));
+	peer_end(&looker);
+	peer_end(&victim);
+	hold_end(&hold);
 }
 
 /* Those who cannot be refused keep what they have, and what they gave others. */
