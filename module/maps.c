@@ -9,6 +9,7 @@
 #include <linux/dcache.h>
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -18,6 +19,8 @@
 #define XMAP_MAPS_MIN 8192
 /* Room that is filled under one hold of the lock. */
 #define XMAP_MAPS_CHUNK SZ_64K
+/* Mappings that are looked at under one hold of the lock, if they are not shown. */
+#define XMAP_MAPS_LOOK 64
 
 /**
  * struct xmap_maps_fill - Where records go
@@ -130,14 +133,26 @@ static bool xmap_maps_add(struct xmap_maps_fill *fill, struct vm_area_struct *vm
 	return true;
 }
 
+/* Has all of a mapping that is in @range been revoked? */
+static bool xmap_maps_revoked(const struct xmap_node *node, const struct vm_area_struct *vma,
+			      const struct xmap_range *range)
+{
+	const struct xmap_range whole = { .start = vma->vm_start, .end = vma->vm_end };
+	struct xmap_range seen = xmap_range_clip(&whole, range);
+
+	return xmap_node_revoked(node, &seen);
+}
+
 /*
- * Fill in the mappings of @range that end after @addr.  Returns where to go
- * on, 0 at the end, or -errno.
+ * Fill in the mappings of @range that end after @addr, but those that have been
+ * revoked.  Returns where to go on, 0 at the end, or -errno.
  */
-static s64 xmap_maps_fill(struct mm_struct *mm, const struct xmap_range *range, u64 addr,
+static s64 xmap_maps_fill(const struct xmap_node *node, const struct xmap_range *range, u64 addr,
 			  struct xmap_maps_fill *fill)
 {
+	struct mm_struct *mm = node->mm;
 	struct vm_area_struct *vma;
+	unsigned int looked = 0;
 	s64 next = 0;
 
 	if (mmap_read_lock_killable(mm))
@@ -146,6 +161,13 @@ static s64 xmap_maps_fill(struct mm_struct *mm, const struct xmap_range *range, 
 		vma = find_vma(mm, addr);
 		if (!vma || vma->vm_start >= range->end)
 			break;
+		if (xmap_maps_revoked(node, vma, range)) {
+			if (++looked < XMAP_MAPS_LOOK)
+				continue;
+			/* The owner is not to wait for long. */
+			next = vma->vm_end;
+			break;
+		}
 		if (!xmap_maps_add(fill, vma, range)) {
 			next = max_t(u64, addr, vma->vm_start);
 			break;
@@ -186,7 +208,13 @@ int xmap_ioctl_target_maps(struct xmap_ucmd *ucmd)
 	rc = -ESRCH;
 	if (!xmap_mm_get(target->mm))
 		goto out_buf;
-	next = xmap_maps_fill(target->mm, &target->range, cmd->addr, &fill);
+	next = cmd->addr;
+	do {
+		next = xmap_maps_fill(target->obj.node, &target->range, next, &fill);
+		if (next > 0 && fatal_signal_pending(current))
+			next = -EINTR;
+		cond_resched();
+	} while (next > 0 && !fill.count);
 	mmput(target->mm);
 	rc = next < 0 ? next : 0;
 	/* What was found out before it was revoked is not told after. */

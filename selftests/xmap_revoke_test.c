@@ -408,6 +408,67 @@ TEST_F(offer, bytes)
 	EXPECT_EQ((ssize_t)(self->mem + 4 * PAGE - 1 - end), pread(g.target, buf, LEN, end));
 }
 
+/* The mappings that a target lists: their number, where the first begins, the last ends. */
+static __u32 listed_maps(int target, __u64 *start, __u64 *end)
+{
+	static __u8 buf[16384] __attribute__((aligned(8)));
+	struct xmap_cmd_target_maps maps = { .out_next = 0 };
+	const struct xmap_vma *vma;
+	__u32 n = 0, i, at;
+
+	do {
+		if (_test_target_maps(target, maps.out_next, buf, sizeof(buf), &maps))
+			return -1;
+		for (i = 0, at = 0; i < maps.out_count; i++, at += vma->size, n++) {
+			vma = (void *)(buf + at);
+			*start = n ? *start : vma->start;
+			*end = vma->end;
+		}
+	} while (maps.out_next);
+	return n;
+}
+
+/* What has been revoked is not listed either, be it much. */
+TEST_F_TIMEOUT(offer, mappings, PEER_TIMEOUT)
+{
+	enum { MANY = 200 };
+	unsigned long mem = peer_map(&self->owner, PEER_ANON, RW, MANY * PAGE, SEED);
+	__u64 start, end;
+	struct grant g;
+	int i;
+
+	ASSERT_NE(PEER_MAP_FAILED, mem);
+	for (i = 1; i < MANY; i += 2)
+		ASSERT_EQ(0, peer_mprotect(&self->owner, mem + i * PAGE, PAGE, PROT_READ));
+	ASSERT_EQ(0, grant_range(self, &g, mem, MANY * PAGE));
+	EXPECT_EQ(MANY, listed_maps(g.target, &start, &end));
+	EXPECT_EQ(mem, start);
+	EXPECT_EQ(mem + MANY * PAGE, end);
+
+	/* Of one a part, and one of them all. */
+	owner_revokes(&g, mem, PAGE - 1);
+	EXPECT_EQ(MANY, listed_maps(g.target, &start, &end));
+	owner_revokes(&g, mem + PAGE - 1, 1);
+	EXPECT_EQ(MANY - 1, listed_maps(g.target, &start, &end));
+	EXPECT_EQ(mem + PAGE, start);
+	test_revoke(g.target, mem + PAGE, PAGE);
+	owner_revokes(&g, mem + 10 * PAGE, PAGE);
+	EXPECT_EQ(MANY - 3, listed_maps(g.target, &start, &end));
+	EXPECT_EQ(mem + 2 * PAGE, start);
+
+	/* All but the last byte. */
+	owner_revokes(&g, mem, MANY * PAGE - 1);
+	EXPECT_EQ(1, listed_maps(g.target, &start, &end));
+	EXPECT_EQ(mem + (MANY - 1) * PAGE, start);
+	EXPECT_EQ(mem + MANY * PAGE, end);
+	/* All but the first mapping. */
+	ASSERT_EQ(0, grant_range(self, &g, mem, MANY * PAGE));
+	test_revoke(g.target, mem + PAGE, (MANY - 1) * PAGE);
+	EXPECT_EQ(1, listed_maps(g.target, &start, &end));
+	EXPECT_EQ(mem, start);
+	EXPECT_EQ(mem + PAGE, end);
+}
+
 /* Pieces of a node and of those above it together. */
 TEST_F(offer, pieces_of_several)
 {

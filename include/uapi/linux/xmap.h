@@ -334,12 +334,13 @@ struct xmap_vma {
  * @out_next: Where to go on: the next call's @addr; 0 when all were reported
  *
  * List the mappings of the target's range, in order of address.  Mappings
- * that reach out of the range are reported cut to it.  Needs READ.  Each call
- * is a consistent view of at least one mapping; between calls the target may
- * change.
+ * that reach out of the range are reported cut to it.  A mapping of which all
+ * has been revoked is not reported; one of which a part has been is reported as
+ * if it had not.  Needs READ.  Each call is a consistent view of at least one
+ * mapping; between calls the target may change.
  *
- * Errors besides the general ones: EACCES (no READ), ESRCH, EINVAL (@buf_size
- * too small).
+ * Errors besides the general ones: EACCES (no READ), ESRCH, ESTALE (all of the
+ * range has been revoked), EINVAL (@buf_size too small).
  */
 struct xmap_cmd_target_maps {
 	__u32 size;
