@@ -20,8 +20,9 @@
  *    period.  (Forced writes wait, for the target's page, and have a lock of
  *    their own tree instead; exports never give that right.)
  *
- * The cost is that of the nodes and windows below the node.  They are visited a
- * few at a time, so that nobody keeps others from the tree for long.
+ * The cost is that of the nodes and windows below the node.  They are visited one
+ * at a time, so that nobody keeps others from the tree for longer than one window
+ * takes.
  *
  * The root's lock guards the shape of its tree.  A window is added under its
  * holder's mmap_lock, so nobody waits for an mmap_lock while holding it; zapping
@@ -40,8 +41,6 @@
 #define XMAP_NODE_DEPTH 32
 /* Pieces that can be revoked from one node: they are searched under a spinlock. */
 #define XMAP_NODE_PIECES 64
-/* Windows that are visited under one hold of the tree's lock. */
-#define XMAP_NODE_BATCH 32
 
 /**
  * struct xmap_revoked - What was revoked from a node; never changes once published
@@ -355,44 +354,42 @@ static struct xmap_node *xmap_node_next(struct xmap_node *node, struct xmap_node
 }
 
 /*
- * Visit some windows of a node.  Revocations of a tree are numbered, after each
+ * Visit a window of a node.  Revocations of a tree are numbered, after each
  * has published; a window remembers the last number that there was when it was
  * made or visited, which no earlier one has to visit again.  Windows are in the
- * order of these numbers, so the first that needs no visit ends it.  Returns how
- * many were visited; less than a batch if that is all.
+ * order of these numbers, so the first that needs no visit ends it.  One at a
+ * time: who holds a large one can make it last, and others wait for the lock.
+ * Returns false if none needs it.
  */
-static u32 xmap_node_visit(struct xmap_node *node, u64 nr)
+static bool xmap_node_visit(struct xmap_node *node, u64 nr)
 {
 	struct xmap_window *win;
 	u64 now;
-	u32 n;
 
 	lockdep_assert_held(&node->root->lock);
-	for (n = 0; n < XMAP_NODE_BATCH; n++) {
-		win = list_first_entry_or_null(&node->windows, struct xmap_window, entry);
-		if (!win || win->revocation >= nr)
-			break;
-		/* Who has taken a number by now has published. */
-		now = atomic64_read_acquire(&node->root->revocations);
-		xmap_window_revoke(win);
-		win->revocation = now;
-		list_move_tail(&win->entry, &node->windows);
-	}
-	return n;
+	win = list_first_entry_or_null(&node->windows, struct xmap_window, entry);
+	if (!win || win->revocation >= nr)
+		return false;
+	/* Who has taken a number by now has published. */
+	now = atomic64_read_acquire(&node->root->revocations);
+	xmap_window_revoke(win);
+	win->revocation = now;
+	list_move_tail(&win->entry, &node->windows);
+	return true;
 }
 
 /* Zap what has been revoked in the windows of @top and all below.  Returns their number. */
 static u32 xmap_node_zap(struct xmap_node *top, u64 nr)
 {
 	struct xmap_node *root = top->root, *node, *next;
-	u32 windows = 0, n;
+	u32 windows = 0;
 
 	for (node = xmap_node_get(top); node; node = next) {
 		mutex_lock(&root->lock);
-		n = xmap_node_visit(node, nr);
-		windows += n;
 		next = node;
-		if (n < XMAP_NODE_BATCH) {
+		if (xmap_node_visit(node, nr)) {
+			windows++;
+		} else {
 			/* One whose last reference has gone waits for the lock, to leave it. */
 			do {
 				next = xmap_node_next(next, top);
