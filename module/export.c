@@ -88,6 +88,9 @@ struct xmap_export {
 	u32 mode;
 };
 
+/* Commands that a target has as well find it there. */
+static_assert(!offsetof(struct xmap_export, obj));
+
 static DEFINE_MUTEX(xmap_exports_lock);
 /* By id. */
 static DEFINE_HASHTABLE(xmap_exports, 8);
@@ -134,6 +137,18 @@ static struct xmap_export *xmap_export_by_id(u64 id)
 	return NULL;
 }
 
+static bool xmap_export_expired(const struct xmap_export *export)
+{
+	return export->expires && ktime_get_boottime_ns() >= export->expires;
+}
+
+/* Can nobody accept it any more: expired, of an owner who has ended, all revoked? */
+static bool xmap_export_over(const struct xmap_export *export)
+{
+	return xmap_export_expired(export) ||
+	       xmap_state(export->obj.node, &export->range) != XMAP_TARGET_ALIVE;
+}
+
 /* Give it an id, and see to it that others can find it. */
 static int xmap_export_publish(struct xmap_export *export)
 {
@@ -143,8 +158,8 @@ static int xmap_export_publish(struct xmap_export *export)
 	mutex_lock(&xmap_exports_lock);
 	if (export->name[0]) {
 		other = xmap_export_by_name(export->user_ns, export->name);
-		/* Of an owner who has ended, or has revoked it all: it is in nobody's way. */
-		if (other && xmap_state(other->obj.node, &other->range) == XMAP_TARGET_ALIVE)
+		/* One that nobody can accept any more is in nobody's way. */
+		if (other && !xmap_export_over(other))
 			rc = -EEXIST;
 		else if (other)
 			hash_del(&other->entry);
@@ -439,7 +454,7 @@ static int xmap_export_stands(const struct xmap_export *export, const struct xma
 		return -EACCES;
 	if (READ_ONCE(export->closed))
 		return -ESTALE;
-	if (export->expires && ktime_get_boottime_ns() >= export->expires)
+	if (xmap_export_expired(export))
 		return -ESTALE;
 	switch (xmap_state(export->obj.node, range)) {
 	case XMAP_TARGET_REVOKED:
@@ -647,6 +662,11 @@ static void xmap_export_show_fdinfo(struct seq_file *m, struct file *file)
 		seq_printf(m, "xmap-name:\t%s\n", export->name);
 	seq_printf(m, "xmap-state:\t%s\n",
 		   xmap_state_name(xmap_state(export->obj.node, &export->range)));
+}
+
+const struct xmap_range *xmap_export_range(const struct xmap_object *obj)
+{
+	return &container_of(obj, struct xmap_export, obj)->range;
 }
 
 void xmap_export_describe(struct xmap_object *obj, struct xmap_list_entry *entry)

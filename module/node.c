@@ -288,6 +288,18 @@ void xmap_forcing_end(struct xmap_node *node)
 
 /* ---- Revoking ---- */
 
+/* Has all of @range been revoked, by this node alone?  Pieces that touch are one. */
+static bool xmap_revoked_covers(const struct xmap_revoked *revoked, const struct xmap_range *range)
+{
+	unsigned int i;
+
+	for (i = 0; i < revoked->n; i++) {
+		if (xmap_range_contains(&revoked->piece[i], range))
+			return true;
+	}
+	return false;
+}
+
 /* @old and @range together.  What touches becomes one piece; -EDQUOT if there are too many. */
 static int xmap_revoked_merge(struct xmap_revoked *new, const struct xmap_revoked *old,
 			      const struct xmap_range *range)
@@ -313,7 +325,10 @@ static int xmap_revoked_merge(struct xmap_revoked *new, const struct xmap_revoke
 	return 0;
 }
 
-/* Publish that @range has been revoked.  Returns 0, -EDQUOT or -ENOMEM. */
+/*
+ * Publish that @range has been revoked.  Returns 1; 0 if that is so already; -EDQUOT or
+ * -ENOMEM.
+ */
 static int xmap_node_publish(struct xmap_node *node, const struct xmap_range *range)
 {
 	struct xmap_revoked *new = &xmap_revoked_all, *old, *unused;
@@ -327,12 +342,13 @@ static int xmap_node_publish(struct xmap_node *node, const struct xmap_range *ra
 	spin_lock(&node->publish);
 	old = rcu_dereference_protected(node->revoked, lockdep_is_held(&node->publish));
 	unused = new;
-	if (old != &xmap_revoked_all) {
+	if (!old || !xmap_revoked_covers(old, range)) {
 		if (new != &xmap_revoked_all)
 			rc = xmap_revoked_merge(new, old, range);
 		if (!rc) {
 			rcu_assign_pointer(node->revoked, new);
 			unused = old;
+			rc = 1;
 		}
 	}
 	spin_unlock(&node->publish);
@@ -422,10 +438,12 @@ int xmap_node_take_back(struct xmap_node *node, const struct xmap_range *range)
 	int rc;
 
 	rc = xmap_node_publish(node, range);
-	if (rc)
+	if (rc < 0)
 		return rc;
+	/* If it is nothing new, who was first may not be through yet; but he wakes. */
 	windows = xmap_node_zap(node, atomic64_inc_return(&root->revocations));
-	wake_up_all(&root->wq);
+	if (rc)
+		wake_up_all(&root->wq);
 	trace_xmap_revoke(node, range, windows);
 	return 0;
 }

@@ -11,6 +11,7 @@
  * on, and so may those who answer for the container that he runs in.  What was
  * opened by privilege neither can take back, or a container could stop a debugger
  * of the machine: XMAP_DENY is for that, and those who answer for who opened it.
+ * Of an export @maker is not looked at.
  */
 static bool xmap_revoke_allowed(const struct xmap_node *node, const struct cred *maker)
 {
@@ -19,6 +20,28 @@ static bool xmap_revoke_allowed(const struct xmap_node *node, const struct cred 
 	if (!node->root->consent)
 		return ns_capable(maker->user_ns, CAP_SYS_ADMIN);
 	return node->mm == current->mm || ns_capable(node->mm->user_ns, CAP_SYS_ADMIN);
+}
+
+/*
+ * What of @range is the object's.  It cannot use up pieces with the rest; and what
+ * leaves nothing of it is everything, which needs no memory.
+ */
+static int xmap_revoke_clip(const struct xmap_range *own, struct xmap_range *range)
+{
+	if (!xmap_range_overlaps(own, range))
+		return -EFAULT;
+	if (xmap_range_contains(range, own))
+		*range = (struct xmap_range){ .end = xmap_user_end() };
+	else
+		*range = xmap_range_clip(range, own);
+	return 0;
+}
+
+static const struct xmap_range *xmap_revoke_own(const struct xmap_object *obj)
+{
+	if (obj->kind == XMAP_LIST_EXPORT)
+		return xmap_export_range(obj);
+	return &container_of(obj, struct xmap_target, obj)->range;
 }
 
 static int xmap_revoke_range(const struct xmap_cmd_revoke *cmd, struct xmap_range *range)
@@ -40,6 +63,7 @@ int xmap_ioctl_revoke(struct xmap_ucmd *ucmd)
 	struct xmap_object *obj = ucmd->file->private_data;
 	struct xmap_cmd_revoke *cmd = ucmd->cmd;
 	struct xmap_range range;
+	const struct cred *cred;
 	int rc;
 
 	BUILD_BUG_ON(offsetof(struct xmap_target, obj));
@@ -48,19 +72,24 @@ int xmap_ioctl_revoke(struct xmap_ucmd *ucmd)
 		return rc;
 	if (cmd->serial)
 		return -EINVAL;
-	if (!xmap_revoke_allowed(obj->node, obj->cred))
+	/* That of an export whose maker has closed it is gone. */
+	cred = obj->node->root->consent ? NULL : obj->cred;
+	if (!xmap_revoke_allowed(obj->node, cred))
 		return -EPERM;
-	return xmap_node_revoke(obj->node, &range);
+	rc = xmap_revoke_clip(xmap_revoke_own(obj), &range);
+	return rc ?: xmap_node_revoke(obj->node, &range);
 }
 
 /**
  * struct xmap_revoke_search - An object by its number
  * @serial: Number
  * @cred: Out: of who made it, with a reference
+ * @own: Out: its range
  */
 struct xmap_revoke_search {
 	u64 serial;
 	const struct cred *cred;
+	struct xmap_range own;
 };
 
 static bool xmap_revoke_test(const struct xmap_object *obj, void *data)
@@ -72,6 +101,7 @@ static bool xmap_revoke_test(const struct xmap_object *obj, void *data)
 	    !xmap_object_visible(obj))
 		return false;
 	search->cred = get_cred(obj->cred);
+	search->own = *xmap_revoke_own(obj);
 	return true;
 }
 
@@ -94,7 +124,7 @@ int xmap_ioctl_dev_revoke(struct xmap_ucmd *ucmd)
 		return -ENOENT;
 	rc = -EPERM;
 	if (xmap_revoke_allowed(node, search.cred))
-		rc = xmap_node_revoke(node, &range);
+		rc = xmap_revoke_clip(&search.own, &range) ?: xmap_node_revoke(node, &range);
 	put_cred(search.cred);
 	xmap_node_put(node);
 	return rc;

@@ -194,7 +194,11 @@ int xmap_ioctl_target_open(struct xmap_ucmd *ucmd)
 	xmap_grant_drop(&grant);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	return xmap_target_install(ucmd, file, NULL, &cmd->out_fd, sizeof(*cmd));
+	rc = xmap_target_install(ucmd, file, NULL, &cmd->out_fd, sizeof(*cmd));
+	/* The process refuses; the gate has traced its own denials. */
+	if (rc == -EACCES)
+		trace_xmap_deny(cmd->fd, cmd->pid, cmd->rights, rc);
+	return rc;
 }
 
 int xmap_ioctl_target_derive(struct xmap_ucmd *ucmd)

@@ -290,7 +290,7 @@ static ssize_t xmap_copy_batch(struct xmap_target *target, u64 addr, size_t len,
 
 	copied = xmap_copy_pinned(target, addr, min_t(size_t, len, pinned * PAGE_SIZE - off),
 				  pages, iter, flags);
-	xmap_unpin(pages, pinned, flags);
+	xmap_unpin(pages, pinned, copied > 0 ? flags : 0);
 	return copied;
 }
 

@@ -240,6 +240,7 @@ int xmap_ioctl_export_create(struct xmap_ucmd *ucmd);
 int xmap_ioctl_export_open(struct xmap_ucmd *ucmd);
 int xmap_ioctl_export_accept(struct xmap_ucmd *ucmd);
 int xmap_ioctl_export_info(struct xmap_ucmd *ucmd);
+const struct xmap_range *xmap_export_range(const struct xmap_object *obj);
 void xmap_export_describe(struct xmap_object *obj, struct xmap_list_entry *entry);
 
 /* target.c */

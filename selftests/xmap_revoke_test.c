@@ -505,11 +505,11 @@ TEST_F_TIMEOUT(offer, pieces_of_all, PEER_TIMEOUT)
 		test_target_derive(fd[i - 1], XMAP_RIGHTS_RW, 0, 0, &fd[i]);
 	/* Of the export, which is above all, the last one at the end. */
 	for (i = BYTES - 1; i > 0; i--) {
-		if (i % (DEPTH + 1)) {
-			test_revoke(fd[i % (DEPTH + 1)], self->mem + i, 1);
-		} else {
+		if (i % (DEPTH + 1) == 0) {
 			owner_revokes(&g, self->mem + i, 1);
+			continue;
 		}
+		test_revoke(fd[i % (DEPTH + 1)], self->mem + i, 1);
 	}
 	EXPECT_EQ(XMAP_TARGET_ALIVE, op_state((unsigned long[]){ fd[last] }));
 	EXPECT_EQ(XMAP_TARGET_ALIVE, listed_state(self, XMAP_LIST_TARGET, getpid()));
@@ -548,9 +548,11 @@ TEST_F(offer, ranges)
 		test_err_revoke(c[i].err, g.fd, c[i].addr, c[i].length);
 		test_err_revoke_serial(c[i].err, self->dev, serial, c[i].addr, c[i].length);
 	}
-	/* What a target never had it can lose as well. */
-	test_revoke(g.target, self->mem + LEN, PAGE);
-	test_revoke(g.target, 0, self->mem);
+	/* What a target never had it cannot lose. */
+	test_err_revoke(EFAULT, g.target, self->mem + LEN, PAGE);
+	test_err_revoke(EFAULT, g.target, 0, self->mem);
+	test_err_revoke(EFAULT, g.fd, self->mem - 1, 1);
+	test_err_revoke_serial(EFAULT, self->dev, serial, self->mem + LEN, PAGE);
 	expect_usable(_metadata, self, g.target);
 	/* One of the two ways to name it, not both. */
 	test_err_revoke_serial(EINVAL, g.target, serial, 0, 0);

@@ -78,7 +78,7 @@ static int things_new(OFFER *self, struct things *t, struct peer *helper)
 	return keep(self, t, OPENED_NARROWED, helper, fd);
 }
 
-/* Bits of what he may revoke, and of what he sees; the range is none that anybody has. */
+/* Bits of what he may revoke, and of what he sees; it is one byte that nobody looks at. */
 static void expect_may(struct __test_metadata *_metadata, OFFER *self, const struct things *t,
 		       struct peer *p, unsigned int may, unsigned int sees, const char *who)
 {
@@ -89,12 +89,13 @@ static void expect_may(struct __test_metadata *_metadata, OFFER *self, const str
 		allowed = may & 1U << thing ? 0 : EPERM;
 		expected = sees & 1U << thing ? allowed : ENOENT;
 		EXPECT_EQ(expected, XMAP_ERRNO(peer_call(p, op_revoke, self->dev, t->serial[thing],
-							 0, 1))) {
+							 self->mem + LEN - 1, 1))) {
 			TH_LOG("%s, %s by its number", who, thing_name[thing]);
 		}
 		theirs = p->sock < 0 ? t->fd[thing] : peer_give_fd(p, self->sv, t->fd[thing]);
 		ASSERT_LE(0, theirs);
-		EXPECT_EQ(allowed, XMAP_ERRNO(peer_call(p, op_revoke, theirs, 0, 0, 1))) {
+		EXPECT_EQ(allowed, XMAP_ERRNO(peer_call(p, op_revoke, theirs, 0,
+						  self->mem + LEN - 1, 1))) {
 			TH_LOG("%s, %s", who, thing_name[thing]);
 		}
 	}
@@ -173,7 +174,7 @@ static long op_child_revokes(const unsigned long *a)
 	pid_t child = fork();
 
 	if (!child)
-		_exit(XMAP_ERRNO(_test_revoke(a[0], 0, 1)));
+		_exit(XMAP_ERRNO(_test_revoke(a[0], a[1], 1)));
 	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
 		return -1;
 	return WEXITSTATUS(status);
@@ -181,7 +182,9 @@ static long op_child_revokes(const unsigned long *a)
 
 static void *revoke_thread(void *arg)
 {
-	return (void *)(long)XMAP_ERRNO(_test_revoke((long)arg, 0, 1));
+	const unsigned long *a = arg;
+
+	return (void *)(long)XMAP_ERRNO(_test_revoke(a[0], a[1], 1));
 }
 
 static long op_thread_revokes(const unsigned long *a)
@@ -189,7 +192,7 @@ static long op_thread_revokes(const unsigned long *a)
 	pthread_t thread;
 	void *err;
 
-	if (pthread_create(&thread, NULL, revoke_thread, (void *)a[0]) ||
+	if (pthread_create(&thread, NULL, revoke_thread, (void *)a) ||
 	    pthread_join(thread, &err))
 		return -1;
 	return (long)err;
@@ -202,10 +205,10 @@ TEST_F(offer, threads_and_children)
 
 	ASSERT_EQ(0, peer_spawn_as(&helper, UID_C, UID_C, 0));
 	ASSERT_EQ(0, things_new(self, &t, &helper));
-	EXPECT_EQ(0, peer_call(&self->owner, op_thread_revokes, t.owners));
-	EXPECT_EQ(0, peer_call(&self->user, op_thread_revokes, t.users));
-	EXPECT_EQ(EPERM, peer_call(&self->owner, op_child_revokes, t.owners));
-	EXPECT_EQ(EPERM, peer_call(&self->user, op_child_revokes, t.users));
+	EXPECT_EQ(0, peer_call(&self->owner, op_thread_revokes, t.owners, self->mem));
+	EXPECT_EQ(0, peer_call(&self->user, op_thread_revokes, t.users, self->mem));
+	EXPECT_EQ(EPERM, peer_call(&self->owner, op_child_revokes, t.owners, self->mem));
+	EXPECT_EQ(EPERM, peer_call(&self->user, op_child_revokes, t.users, self->mem));
 	peer_end(&helper);
 }
 
@@ -221,10 +224,13 @@ TEST_F(offer, dropped_privileges)
 	ASSERT_EQ(0, things_new(self, &t, &helper));
 	fd = peer_call(&p, op_target, self->dev, self->owner.pid, XMAP_RIGHTS_RW);
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(0, peer_call(&p, op_revoke, self->dev, t.serial[EXPORTED], 0, 1));
+	EXPECT_EQ(0, peer_call(&p, op_revoke, self->dev, t.serial[EXPORTED],
+				 self->mem + LEN - 1, 1));
 	ASSERT_EQ(0, peer_become(&p, UID_C));
-	EXPECT_ERRNO(ENOENT, peer_call(&p, op_revoke, self->dev, t.serial[EXPORTED], 0, 1));
-	EXPECT_ERRNO(EPERM, peer_call(&p, op_revoke, self->dev, t.serial[NARROWED], 0, 1));
+	EXPECT_ERRNO(ENOENT, peer_call(&p, op_revoke, self->dev, t.serial[EXPORTED],
+				 self->mem + LEN - 1, 1));
+	EXPECT_ERRNO(EPERM, peer_call(&p, op_revoke, self->dev, t.serial[NARROWED],
+				      self->mem + LEN - 1, 1));
 	EXPECT_EQ(0, peer_call(&p, op_revoke, fd, 0, 0, 0));
 	EXPECT_ERRNO(ESTALE, peer_call(&p, op_read, fd, self->mem));
 	peer_end(&p);
@@ -328,7 +334,8 @@ static void expect_revoking(struct __test_metadata *_metadata, OFFER *self, stru
 	long theirs = peer_give_fd(p, self->sv, fd);
 
 	ASSERT_LE(0, theirs);
-	EXPECT_EQ(expected, XMAP_ERRNO(peer_call(p, op_revoke, theirs, 0, 0, 1))) {
+	EXPECT_EQ(expected, XMAP_ERRNO(peer_call(p, op_revoke, theirs, 0,
+						  self->mem + LEN - 1, 1))) {
 		TH_LOG("%s", who);
 	}
 }
@@ -358,7 +365,7 @@ TEST_F(offer, administrator_of_the_namespace)
 	expect_peer_revoking(&creator, fd, 0, "creator of the namespace, outside of it");
 	expect_peer_revoking(&other, fd, EPERM, "another user");
 	expect_peer_revoking(&stranger, fd, EPERM, "capable in another namespace of that user");
-	test_revoke(fd, 0, 1);
+	test_revoke(fd, self->mem + LEN - 1, 1);
 	/* He is no administrator outside, and sees nothing there. */
 	ASSERT_LE(0, peer_call(&self->owner, op_export, self->dev, XMAP_RIGHT_READ, 0, 0));
 	outside = xmap_serial(self->dev, XMAP_LIST_EXPORT, self->owner.pid);

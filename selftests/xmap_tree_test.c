@@ -210,6 +210,9 @@ static bool step_revoke(TREE *self)
 	if (below(8))
 		some_range(&node[i], &off, &len);
 	expected = model_may_revoke(i, by, by_number);
+	if (!expected && len && !node[i].whole &&
+	    (off >= node[i].end || off + len <= node[i].start))
+		expected = -EFAULT;
 	ret = peer_call(&self->p[by], op_revoke, fd, serial,
 			len ? self->mem[node[i].owner] + off : 0, len);
 	if (ret)

@@ -569,7 +569,8 @@ enum xmap_export_create_flags {
  * @rights and that range, and no more than the pages themselves allow the
  * caller.  Nobody is asked but the caller, who owns the memory.
  *
- * It is for this address space: after execve() it is dead.  Closing the descriptor,
+ * It is for this address space: after execve() it is dead.  The name of one that is
+ * dead, revoked or expired is free for others.  Closing the descriptor,
  * with all its duplicates, ends the offer and frees the name, but takes nothing
  * back from those who have accepted; XMAP_REVOKE does.  An acceptance that was
  * under way is in XMAP_LIST by then, or fails.
@@ -712,7 +713,11 @@ struct xmap_cmd_export_info {
  * CAP_SYS_ADMIN in the user namespace of that memory; for what was opened by
  * privilege, to CAP_SYS_ADMIN in the user namespace of who holds it.
  *
- * Errors besides the general ones: EPERM, ENOENT (no such @serial, or not one that
+ * The process means all programs that it runs one after another: what it made before
+ * execve() it can revoke after it.
+ *
+ * Errors besides the general ones: EPERM, EFAULT (the range leaves the user address
+ * space, or has nothing of the object's), ENOENT (no such @serial, or not one that
  * the caller can see), EDQUOT (more than 64 pieces that do not touch: revoke all of
  * it), EINTR (a signal that kills; it is revoked, but a forced write that was under
  * way may not have ended).
