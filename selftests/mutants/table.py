@@ -306,7 +306,7 @@ err_file:
         "revoke-no-zap", "a revocation leaves the entries of windows alone",
         "module/node.c",
         """\
-		xmap_window_revoke(win);
+	xmap_window_revoke(win);
 """, "",
         tests=("revoke",)),
 
@@ -341,9 +341,9 @@ err_file:
         "revoke-wakes-nobody", "who waits for the end of a target is not told of a revocation",
         "module/node.c",
         """\
-	wake_up_all(&root->wq);
-	trace_xmap_revoke""", """\
-	trace_xmap_revoke""",
+	if (rc)
+		wake_up_all(&root->wq);
+""", "",
         tests=("revoke",), timeout=400),
 
     Mutant(
@@ -358,10 +358,12 @@ err_file:
         "revoke-waits-for-no-forced-write", "a revocation returns while a forced write is under way",
         "module/node.c",
         """\
-	if (!root->consent) {
-		if (down""", """\
-	if (false) {
-		if (down""",
+	if (root->consent)
+		return 0;
+""", """\
+	if (root)
+		return 0;
+""",
         tests=("revoke_race",)),
 
     Mutant(
@@ -507,7 +509,7 @@ err_file:
         "accept-expired", "an export can be accepted after its time",
         "module/export.c",
         """\
-	if (export->expires && ktime_get_boottime_ns() >= export->expires)
+	if (xmap_export_expired(export))
 		return -ESTALE;
 """, "",
         tests=("export_terms",), timeout=400),
@@ -516,8 +518,7 @@ err_file:
         "accept-closed", "an offer stands after its maker has closed it",
         "module/export.c",
         """\
-	if (READ_ONCE(export->closed))
-		return -ESTALE;
+	WRITE_ONCE(export->closed, true);
 """, "",
         tests=("publish",)),
 
@@ -565,11 +566,11 @@ err_file:
         "deny-keeps-targets", "a denial keeps out who comes, and lets stay who is there",
         "module/deny.c",
         """\
-		if (!rc)
-			rc = xmap_deny_revoke();
+		xmap_node_take_back(node, &whole);
+		xmap_node_put(node);
 """, """\
-		if (rc)
-			rc = xmap_deny_revoke();
+		(void)whole;
+		xmap_node_put(node);
 """,
         tests=("deny",)),
 
