@@ -95,7 +95,7 @@ static void expect_may(struct __test_metadata *_metadata, OFFER *self, const str
 		theirs = p->sock < 0 ? t->fd[thing] : peer_give_fd(p, self->sv, t->fd[thing]);
 		ASSERT_LE(0, theirs);
 		EXPECT_EQ(allowed, XMAP_ERRNO(peer_call(p, op_revoke, theirs, 0,
-						  self->mem + LEN - 1, 1))) {
+							self->mem + LEN - 1, 1))) {
 			TH_LOG("%s, %s", who, thing_name[thing]);
 		}
 	}
@@ -225,10 +225,10 @@ TEST_F(offer, dropped_privileges)
 	fd = peer_call(&p, op_target, self->dev, self->owner.pid, XMAP_RIGHTS_RW);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, peer_call(&p, op_revoke, self->dev, t.serial[EXPORTED],
-				 self->mem + LEN - 1, 1));
+			       self->mem + LEN - 1, 1));
 	ASSERT_EQ(0, peer_become(&p, UID_C));
 	EXPECT_ERRNO(ENOENT, peer_call(&p, op_revoke, self->dev, t.serial[EXPORTED],
-				 self->mem + LEN - 1, 1));
+				       self->mem + LEN - 1, 1));
 	EXPECT_ERRNO(EPERM, peer_call(&p, op_revoke, self->dev, t.serial[NARROWED],
 				      self->mem + LEN - 1, 1));
 	EXPECT_EQ(0, peer_call(&p, op_revoke, fd, 0, 0, 0));
@@ -335,7 +335,7 @@ static void expect_revoking(struct __test_metadata *_metadata, OFFER *self, stru
 
 	ASSERT_LE(0, theirs);
 	EXPECT_EQ(expected, XMAP_ERRNO(peer_call(p, op_revoke, theirs, 0,
-						  self->mem + LEN - 1, 1))) {
+						 self->mem + LEN - 1, 1))) {
 		TH_LOG("%s", who);
 	}
 }

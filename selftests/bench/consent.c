@@ -147,7 +147,7 @@ static double take_back(int fd)
 	return start;
 }
 
-/* All windows that there are are revoked. */
+/* All windows are revoked. */
 double run_revoke(struct bench *b, const struct bench_way *way, unsigned int round)
 {
 	int fd = derive(b->target_fd);
