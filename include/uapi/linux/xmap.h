@@ -759,9 +759,9 @@ enum xmap_deny_flags {
  * It ends with the address space, that is with execve(), and a child begins
  * without it.
  *
- * Errors besides the general ones: EPERM (CLEAR after FINAL), EINTR (a signal that
- * kills; targets may have been revoked, and a forced write may be under way still).
- * If SET fails for another reason, targets may have been revoked all the same.
+ * Errors besides the general ones: EPERM (CLEAR after FINAL).  If SET fails, targets
+ * may have been revoked all the same; with EINTR, if the signal kills, a forced write
+ * may be under way still.
  */
 struct xmap_cmd_deny {
 	__u32 size;
