@@ -54,8 +54,12 @@ static int fail_revoke(const struct order *o, int err)
 		return fail(XC_FAIL,
 			    "%" PRIu64 " was revoked in too many pieces: revoke all of it",
 			    o->serial);
-	case -EINVAL:
 	case -EFAULT:
+		return fail(XC_USAGE,
+			    "0x%" PRIx64 " and a length of %" PRIu64
+			    " is no range of user memory, or nothing of it is part of %" PRIu64,
+			    o->addr, o->length, o->serial);
+	case -EINVAL:
 	case -EOVERFLOW:
 		return fail(XC_USAGE,
 			    "0x%" PRIx64 " and a length of %" PRIu64 " is no range of user memory",

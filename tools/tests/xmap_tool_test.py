@@ -965,6 +965,8 @@ def revoke_a_part():
         watch.proc.communicate()
         for args in (["0xffffffffffffff00", "1K"], ["0x7fffffffffff", "1K"]):
             xmap("revoke", share.serial, *args, status=USAGE, err="is no range of user memory")
+        xmap("revoke", share.serial, share.address - 4096, 4096, status=USAGE,
+             err=f"nothing of it is part of {share.serial}")
         share.end()
 
 
