@@ -73,15 +73,21 @@ u32 xmap_state(const struct xmap_node *node, const struct xmap_range *range)
 	return xmap_mm_in_use(node->mm) ? XMAP_TARGET_ALIVE : XMAP_TARGET_DEAD;
 }
 
+/* Threads of a process that may have ended, and are still there, before one that lives. */
+#define XMAP_OWNER_LOOK 64
+
 /*
  * Number of the thread group that @mm is reported to belong to; 0 as for
  * xmap_pid_nr(), or if it has another one by now.  Somebody else may have kept
  * @mm alive (CLONE_VM), and should not pass for what that process has become.
+ * Threads that have ended stay while they are traced, any number of them, and
+ * XMAP_LIST asks for many objects with a lock held: so look at a few only.
  */
 s32 xmap_owner_nr(struct pid *pid, const struct mm_struct *mm, struct pid_namespace *ns)
 {
 	const struct mm_struct *has = NULL;
 	struct task_struct *leader, *task;
+	unsigned int looked = 0;
 
 	rcu_read_lock();
 	leader = pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
@@ -89,7 +95,7 @@ s32 xmap_owner_nr(struct pid *pid, const struct mm_struct *mm, struct pid_namesp
 	if (leader) {
 		for_each_thread(leader, task) {
 			has = READ_ONCE(task->mm);
-			if (has)
+			if (has || ++looked == XMAP_OWNER_LOOK)
 				break;
 		}
 	}

@@ -217,7 +217,7 @@ int xmap_ioctl_target_maps(struct xmap_ucmd *ucmd)
 	} while (next > 0 && !fill.count);
 	mmput(target->mm);
 	rc = next < 0 ? next : 0;
-	/* What was found out before it was revoked is not told after. */
+	/* If all has been revoked meanwhile, there is nothing to tell. */
 	if (!rc && xmap_node_revoked(target->obj.node, &target->range))
 		rc = -ESTALE;
 	if (rc)
