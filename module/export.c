@@ -597,6 +597,13 @@ int xmap_ioctl_export_accept(struct xmap_ucmd *ucmd)
 
 /* ---- The rest of its file ---- */
 
+/* To whoever has opened it, closed by its maker is as good as revoked. */
+static u32 xmap_export_state(const struct xmap_export *export)
+{
+	return READ_ONCE(export->closed) ? XMAP_TARGET_REVOKED :
+					   xmap_state(export->obj.node, &export->range);
+}
+
 int xmap_ioctl_export_info(struct xmap_ucmd *ucmd)
 {
 	struct xmap_export *export = ucmd->file->private_data;
@@ -606,7 +613,7 @@ int xmap_ioctl_export_info(struct xmap_ucmd *ucmd)
 		return -EOPNOTSUPP;
 
 	cmd->out_rights = xmap_export_rights(ucmd->file);
-	cmd->out_state = xmap_state(export->obj.node, &export->range);
+	cmd->out_state = xmap_export_state(export);
 	cmd->out_pid = xmap_owner_nr(export->pid, export->obj.node->mm,
 				     task_active_pid_ns(current));
 	cmd->out_max_accepts = export->max_accepts;
@@ -660,8 +667,7 @@ static void xmap_export_show_fdinfo(struct seq_file *m, struct file *file)
 		seq_printf(m, "xmap-id:\t%016llx\n", export->id);
 	if (export->name[0])
 		seq_printf(m, "xmap-name:\t%s\n", export->name);
-	seq_printf(m, "xmap-state:\t%s\n",
-		   xmap_state_name(xmap_state(export->obj.node, &export->range)));
+	seq_printf(m, "xmap-state:\t%s\n", xmap_state_name(xmap_export_state(export)));
 }
 
 const struct xmap_range *xmap_export_range(const struct xmap_object *obj)

@@ -384,6 +384,8 @@ TEST_F(offer, closed_by_its_maker)
 	second = peer_call(&self->user, op_accept, opened, XMAP_RIGHT_READ, 0, 0);
 	ASSERT_LE(0, second);
 	EXPECT_EQ(POLLIN, xmap_poll_now(mine));
+	test_export_info(mine, &info);
+	EXPECT_EQ(XMAP_TARGET_ALIVE, info.out_state);
 
 	ASSERT_EQ(0, peer_start(&self->user, op_poll_for, opened, 0));
 	ASSERT_EQ(0, close(duplicate));
@@ -392,6 +394,8 @@ TEST_F(offer, closed_by_its_maker)
 	EXPECT_ERRNO(ESTALE, peer_call(&self->user, op_accept, opened, XMAP_RIGHT_READ, 0, 0));
 	test_err_export_accept(ESTALE, mine, XMAP_RIGHT_READ, 0, 0);
 	test_export_info(mine, &info);
+	EXPECT_EQ(XMAP_TARGET_REVOKED, info.out_state);
+	EXPECT_STREQ("revoked", xmap_fdinfo(mine, "xmap-state"));
 	EXPECT_EQ(id, info.out_id);
 	EXPECT_EQ(2, info.out_accepts);
 	EXPECT_EQ(2, info.out_targets);

@@ -201,8 +201,8 @@ struct xmap_cmd_target_open {
  * enum xmap_target_state - State of a target or an export
  * @XMAP_TARGET_ALIVE: The address space exists.
  * @XMAP_TARGET_DEAD: The address space has ended: every use is ESRCH.
- * @XMAP_TARGET_REVOKED: All of it has been revoked: every use is ESTALE.  It
- *	stays so when the address space ends.
+ * @XMAP_TARGET_REVOKED: All of it has been revoked, or its maker has closed the
+ *	export: every use is ESTALE.  It stays so when the address space ends.
  */
 enum xmap_target_state {
 	XMAP_TARGET_ALIVE = 1,
