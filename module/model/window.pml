@@ -16,7 +16,8 @@
  *	thread	faults on its window: fast road, slow road, staged result;
  *		pfn_mkwrite; leaves at any moment
  *	writer	takes mmap_lock for writing: for nothing, to change X, to unmap the
- *		window or to try to move it; leaves at any moment
+ *		window, to change its protection or to try to move it; leaves at
+ *		any moment
  *	reclaim	changes X at any moment, without mmap_lock; may be told not to wait
  *	leave	tears the address space down when its last user has gone: exec, exit
  *	cpu	loads the window's entry into a TLB whenever there is one
@@ -97,7 +98,8 @@ c_decl {
 	#define EVENTS(E) E(fast) E(retried) E(trylock_failed) E(absent) E(slow) E(staged)	\
 		E(stage_dropped) E(stage_refused) E(upgraded) E(not_live)		\
 		E(own) E(waited) E(empty) E(would_block) E(zapped) E(zapped_at_end) E(idle_at_end)	\
-		E(moved) E(source_dead) E(outlived) E(put_source) E(torn_down) E(released) E(refused) E(ended)
+		E(moved) E(reprotected) E(source_dead) E(outlived) E(put_source) E(torn_down)	\
+		E(released) E(refused) E(ended)
 	#define NUMBER(event) saw_##event,
 	#define NAME(event) #event,
 
@@ -136,6 +138,7 @@ byte tlb[MMS];		/* what a processor of its holder remembers of that */
 bit live[MMS];
 bit lock[MMS];		/* win->lock */
 bit zap_lock[MMS];
+bit ptl[MMS];		/* the lock of the table that the entry is in */
 bit vma[MMS];		/* in the holder's tree */
 bit tables[MMS];	/* the holder's page tables for it are there */
 byte stage[MMS];	/* its thread's record: none, pending, ready */
@@ -306,12 +309,19 @@ inline zap(w)
 	assert(zap_lock[w] && tables[w] && !freed[w]);
 	invalidate_start(HOLDER(w));
 	callback_nested(OVER(w));
-	pte[w] = 0;
+	atomic { !ptl[w] -> pte[w] = 0 }
 	invalidate_end(HOLDER(w));
 #ifndef NO_FLUSH_BEFORE_RETURN
 	tlb[w] = 0
 #endif
 }
+
+/* Where an entry is looked for, xmap_pmd_populated() takes the table's lock. */
+#ifdef LOOK_WITHOUT_TABLE_LOCK
+#define LOOK(w)		true
+#else
+#define LOOK(w)		(!ptl[w])
+#endif
 
 /*
  * xmap_window_source_invalidate(), for X, or if not @shown for the place of a
@@ -355,9 +365,10 @@ inline callback(w, shown, may_sleep, done)
 			assert(tables[w] && !freed[w]);
 #ifndef SKIP_ZAP
 			if
-			:: atomic { shown && pte[w] && may_sleep -> SAW(zapped) }; zap(w)
-			:: atomic { shown && pte[w] && !may_sleep -> SAW(would_block); done = 0 }
-			:: atomic { !(shown && pte[w]) -> SAW(empty) }
+			:: atomic { shown && LOOK(w) && pte[w] && may_sleep -> SAW(zapped) }; zap(w)
+			:: atomic { shown && LOOK(w) && pte[w] && !may_sleep ->
+				SAW(would_block); done = 0 }
+			:: atomic { !shown || (LOOK(w) && !pte[w]) -> SAW(empty) }
 			fi
 #endif
 		:: else
@@ -632,6 +643,7 @@ leave:
 proctype writer(byte m)
 {
 	bool done;
+	byte old;
 
 #define w HOLDER(m)
 	do
@@ -658,6 +670,19 @@ proctype writer(byte m)
 			free_tables(w);
 			up_read(m);
 			put_window(w)
+		/* mprotect() of the window takes the entry out, and puts it back. */
+		:: vma[w] ->
+			invalidate_start(m);
+			callback(OVER(w), 0, 1, done);
+			atomic {
+				!ptl[w] -> ptl[w] = 1;
+				old = pte[w];
+				pte[w] = 0
+			}
+			atomic { pte[w] = old; old = 0; ptl[w] = 0; SAW(reprotected) }
+			tlb[w] = 0;
+			invalidate_end(m);
+			up_write(m)
 		/* mremap() of the window, which is refused after it was tried. */
 		:: vma[w] ->
 			invalidate_window(w);
@@ -762,7 +787,11 @@ proctype revoke(byte m)
 	}
 	lock_zap(w);
 	if
-	:: live[w] -> zap(w)
+	:: live[w] ->
+		if
+		:: LOOK(w) && pte[w] -> zap(w)
+		:: LOOK(w) && !pte[w]
+		fi
 	:: else
 	fi;
 	unlock_zap(w);
