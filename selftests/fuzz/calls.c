@@ -35,10 +35,13 @@ static const int copyv_errors[] = {
 	EBADF, EACCES, EFAULT, EINVAL, ESRCH, EOVERFLOW, EINTR, ENOMEM, EAGAIN, EOPNOTSUPP, 0
 };
 
-/* EAGAIN: too much locked memory.  EPERM, too, where none may be locked. */
+/*
+ * EAGAIN: too much locked memory.  EPERM, too, where none may be locked.  EEXIST: the
+ * flags, which may be anything, have MAP_FIXED_NOREPLACE among them.
+ */
 static const int window_errors[] = {
 	EACCES, EDQUOT, EFAULT, EINVAL, ENOMEM, ESRCH, EOVERFLOW, EOPNOTSUPP, EAGAIN, EPERM,
-	EINTR, 0
+	EEXIST, EINTR, 0
 };
 
 #define AT { "at", ARG_AT }, { "size", ARG_SIZE }, { "flags", ARG_FLAGS }
