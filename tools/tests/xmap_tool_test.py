@@ -1140,7 +1140,7 @@ def ps_shows_the_tree():
         for row in (rf"{share.serial} +- export +{share.proc.pid} xmap ",
                     rf"{serial} +{share.serial} target +{watch.proc.pid} xmap ",
                     rf"{got['window']['serial']} +{serial} window +{watch.proc.pid} xmap "):
-            assert re.search(rf"^ +{row}", table, re.M), (row, table)
+            assert re.search(rf"^ *{row}", table, re.M), (row, table)
         if ROOT:
             os.kill(watch.proc.pid, signal.SIGSTOP)
             os.waitid(os.P_PID, watch.proc.pid, os.WSTOPPED)
@@ -1169,7 +1169,7 @@ def top_shows_who_maps_whom():
         assert pair["bytes"] == 4096 and pair["faults"] >= 1 and pair["since_ns"] < doc["now_ns"]
         assert doc["targets"] >= 1 and doc["windows"] >= 1 and doc["bytes"] >= 4096
         table = xmap("top", "--once").decode()
-        assert re.search(rf"^ +{watch.proc.pid} xmap +{os.geteuid()} +{victim.pid} victim +r-- +1"
+        assert re.search(rf"^ *{watch.proc.pid} xmap +{os.geteuid()} +{victim.pid} victim +r-- +1"
                          r" +1 +4K ", table, re.M), table
         if ROOT:
             assert not top_pair(json.loads(xmap("top", "--once", "--json", uid=NOBODY)), watch)
