@@ -15,6 +15,8 @@ INSTALL ?= install
 export DESTDIR prefix INSTALL
 
 deps := scripts/deps
+# What it calls the headers for these kernels, where they are not those of the distribution.
+headers = $(patsubst %,module-%,$(filter 6.12 6.12-rt,$(1)))
 run_vm := selftests/vm/run
 
 # The kernel of the virtual machines, and what runs in them.
@@ -48,7 +50,7 @@ module:
 
 # One module for a kernel named as the virtual machines name it.
 module-%:
-	@$(deps) check vm $(if $(findstring -rt,$*),module-rt,module)
+	@$(deps) check vm module $(call headers,$*)
 	@rel=$$($(run_vm) --release --kernel '$*') && \
 		$(MAKE) --no-print-directory module KDIR=/lib/modules/$$rel/build
 
@@ -109,11 +111,11 @@ dkms:
 
 # Testing
 
-vm: module-$(KERNEL)
+vm: module-$(KERNEL) tools
 	@$(run_vm) --kernel '$(KERNEL)' $(if $(value CMD),-- '$(subst ','\'',$(value CMD))')
 
 check:
-	@$(deps) install user module unit abi fuzz selftests vm demo $(if $(findstring -rt,$(KERNELS)),module-rt)
+	@$(deps) install user module unit abi fuzz selftests vm demo $(call headers,$(KERNELS))
 	@$(MAKE) --no-print-directory $(KERNELS:%=module-%) selftests
 	@scripts/check --tests '$(TESTS)' --host lib tools abi --kernels $(KERNELS)
 
@@ -147,7 +149,7 @@ fuzz stress:
 
 # Does the rig see it when the module is broken on purpose?
 mutants:
-	@$(deps) install user module unit selftests vm
+	@$(deps) install user module $(call headers,6.12 6.12-rt) unit selftests vm
 	@$(MAKE) --no-print-directory module-6.12 selftests
 	@selftests/mutants/run $(MUTANTS:%=--only %)
 
@@ -166,7 +168,7 @@ check-vm: $(KERNELS:%=module-%) selftests
 	@scripts/check --tests '$(TESTS)' --kernels $(KERNELS)
 
 demo:
-	@$(deps) install user module demo $(if $(NATIVE),,vm)
+	@$(deps) install user module demo $(if $(NATIVE),,vm $(call headers,$(KERNEL)))
 	@$(MAKE) --no-print-directory $(if $(NATIVE),module,module-$(KERNEL)) lib tools
 	@$(if $(NATIVE),scripts/native '$(module)' tools/demo/demo,\
 		$(run_vm) --quiet --kernel '$(KERNEL)' -- tools/demo/demo)
