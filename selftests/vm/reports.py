@@ -17,6 +17,10 @@ USER = re.compile(r"traps: \S+\[\d+\] ")
 OOM = "invoked oom-killer:"
 
 
+# Nor that somebody who is to die for it is still busy, with his mmap_lock held, when his memory is
+# to be taken: then a trace says with what.
+UNREAPED = "oom_reaper: unable to reap"
+
 # A race between two places of the kernel that are none of ours; the report ends with this line.
 KCSAN = "BUG: KCSAN:"
 KCSAN_END = re.compile(r"={30}")
@@ -40,11 +44,30 @@ def without_foreign_races(lines):
     return kept + (report if report and any("[xmap]" in part for part in report) else [])
 
 
+def without_unreaped(lines):
+    """Leave out where somebody was who did not die at once, unless that is in the module."""
+    kept = []
+    trace = None
+    for line in lines:
+        if trace is None:
+            kept.append(line)
+            if UNREAPED in line:
+                trace = []
+            continue
+        other = REPORT.search(line) and "Call Trace" not in line
+        trace.append(line)
+        if other or "</TASK>" in line:
+            if other or any("[xmap]" in part for part in trace):
+                kept += trace
+            trace = None
+    return kept + (trace or [])
+
+
 def excerpts(lines, after=10):
     """The reports of faults of the kernel, each a list of its line and some that follow it."""
     found = []
     oom = False
-    for line in without_foreign_races(lines):
+    for line in without_unreaped(without_foreign_races(lines)):
         oom_trace = oom and "Call Trace" in line
         oom = OOM in line or (oom and not oom_trace)
         if REPORT.search(line) and not USER.search(line) and OOM not in line and not oom_trace:
