@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Limits and the registry: how many exports, targets and windows each user has, and
- * who has what on whom.
+ * Limits and the registry: how many exports, targets, windows, and handles and names of
+ * regions each user has, and who has what on whom.
  *
  * One mutex guards both.  It nests inside mmap_lock (a window is made there),
  * so nothing under it touches user memory.  The registry never dereferences an
@@ -30,6 +30,15 @@ unsigned int xmap_max_exports = 1024;
 module_param_named(max_exports, xmap_max_exports, uint, 0644);
 MODULE_PARM_DESC(max_exports, "Exports that one user may have at a time");
 
+unsigned int xmap_max_regions = 4096;
+module_param_named(max_regions, xmap_max_regions, uint, 0644);
+MODULE_PARM_DESC(max_regions,
+		 "Regions, handles of regions, and names that keep one, of one user at a time");
+
+unsigned long long xmap_max_region_bytes = 1ULL << 40;
+module_param_named(max_region_bytes, xmap_max_region_bytes, ullong, 0644);
+MODULE_PARM_DESC(max_region_bytes, "Bytes that the regions of one user may have, or reserve, together");
+
 /* Entries that XMAP_LIST gathers under the mutex before it copies them out. */
 #define XMAP_LIST_BATCH 32
 /* Nodes that it looks at under one hold of it: an object's, and all above that. */
@@ -40,13 +49,17 @@ MODULE_PARM_DESC(max_exports, "Exports that one user may have at a time");
  * @node: Entry in xmap_users
  * @uid: The user
  * @count: Number of objects by kind
+ * @regions: Number of regions that he has created
+ * @bytes: What those are charged for: their length, or what they have reserved
  *
- * All under xmap_account_lock.  Exists while a count is not 0.
+ * All under xmap_account_lock.  Exists while a count, or @regions, is not 0.
  */
 struct xmap_user {
 	struct hlist_node node;
 	kuid_t uid;
-	u32 count[XMAP_LIST_EXPORT + 1];
+	u32 count[XMAP_LIST_NAME + 1];
+	u32 regions;
+	u64 bytes;
 };
 
 static DEFINE_MUTEX(xmap_account_lock);
@@ -73,9 +86,21 @@ static u32 xmap_limit(u32 kind)
 		return READ_ONCE(xmap_max_targets);
 	case XMAP_LIST_WINDOW:
 		return READ_ONCE(xmap_max_windows);
-	default:
+	case XMAP_LIST_EXPORT:
 		return READ_ONCE(xmap_max_exports);
+	default:
+		return READ_ONCE(xmap_max_regions);
 	}
+}
+
+/* Forget a user who has nothing. */
+static void xmap_user_settle(struct xmap_user *user)
+{
+	lockdep_assert_held(&xmap_account_lock);
+	if (memchr_inv(user->count, 0, sizeof(user->count)) || user->regions)
+		return;
+	hash_del(&user->node);
+	kfree(user);
 }
 
 static void xmap_user_uncount(struct xmap_user *user, u32 kind)
@@ -83,11 +108,7 @@ static void xmap_user_uncount(struct xmap_user *user, u32 kind)
 	lockdep_assert_held(&xmap_account_lock);
 	WARN_ON_ONCE(!user->count[kind]);
 	user->count[kind]--;
-	if (user->count[XMAP_LIST_TARGET] || user->count[XMAP_LIST_WINDOW] ||
-	    user->count[XMAP_LIST_EXPORT])
-		return;
-	hash_del(&user->node);
-	kfree(user);
+	xmap_user_settle(user);
 }
 
 /**
@@ -156,16 +177,57 @@ void xmap_account_uncharge(struct xmap_object *obj)
 	put_cred(obj->cred);
 }
 
+/**
+ * xmap_account_region - Count a new region, or that one becomes longer
+ * @user: In and out: whose it is; NULL for the caller, who must have a handle of a
+ *	region charged to him
+ * @regions: 1 for a new one, else 0
+ * @bytes: How much longer
+ *
+ * Return: 0 or -EDQUOT.
+ */
+int xmap_account_region(struct xmap_user **user, u32 regions, u64 bytes)
+{
+	u64 limit = READ_ONCE(xmap_max_region_bytes);
+	struct xmap_user *owner;
+	int rc = 0;
+
+	mutex_lock(&xmap_account_lock);
+	owner = *user ? *user : xmap_user_find(current_euid());
+	if (regions && owner->regions >= READ_ONCE(xmap_max_regions))
+		rc = -EDQUOT;
+	else if (bytes > limit || owner->bytes > limit - bytes)
+		rc = -EDQUOT;
+	if (!rc) {
+		owner->regions += regions;
+		owner->bytes += bytes;
+		*user = owner;
+	}
+	mutex_unlock(&xmap_account_lock);
+	return rc;
+}
+
+void xmap_account_unregion(struct xmap_user *user, u32 regions, u64 bytes)
+{
+	mutex_lock(&xmap_account_lock);
+	user->regions -= regions;
+	user->bytes -= bytes;
+	xmap_user_settle(user);
+	mutex_unlock(&xmap_account_lock);
+}
+
 /* What the caller's effective user id has now. */
-void xmap_account_usage(u32 *targets, u32 *windows, u32 *exports)
+void xmap_account_usage(struct xmap_cmd_query *cmd)
 {
 	struct xmap_user *user;
 
 	mutex_lock(&xmap_account_lock);
 	user = xmap_user_find(current_euid());
-	*targets = user ? user->count[XMAP_LIST_TARGET] : 0;
-	*windows = user ? user->count[XMAP_LIST_WINDOW] : 0;
-	*exports = user ? user->count[XMAP_LIST_EXPORT] : 0;
+	cmd->out_targets = user ? user->count[XMAP_LIST_TARGET] : 0;
+	cmd->out_windows = user ? user->count[XMAP_LIST_WINDOW] : 0;
+	cmd->out_exports = user ? user->count[XMAP_LIST_EXPORT] : 0;
+	cmd->out_regions = user ? user->count[XMAP_LIST_REGION] : 0;
+	cmd->out_region_bytes = user ? user->bytes : 0;
 	mutex_unlock(&xmap_account_lock);
 }
 
@@ -226,6 +288,12 @@ static void xmap_object_describe(struct xmap_object *obj, struct xmap_list_entry
 		break;
 	case XMAP_LIST_EXPORT:
 		xmap_export_describe(obj, entry);
+		break;
+	case XMAP_LIST_REGION:
+		xmap_region_describe(obj, entry);
+		break;
+	case XMAP_LIST_NAME:
+		xmap_region_name_describe(obj, entry);
 		break;
 	}
 	if (!xmap_object_reveals_holder(obj)) {

@@ -132,7 +132,7 @@ static void xmap_deny_take_back(void)
 
 	while ((node = xmap_account_find(xmap_deny_test, &after))) {
 		/* Of all of it: that cannot fail. */
-		xmap_node_take_back(node, &whole);
+		xmap_node_take_back(node, &whole, false);
 		xmap_node_put(node);
 	}
 }

@@ -21,9 +21,7 @@
  * it can be revoked.
  */
 #include <linux/anon_inodes.h>
-#include <linux/capability.h>
 #include <linux/cred.h>
-#include <linux/ctype.h>
 #include <linux/hashtable.h>
 #include <linux/pid.h>
 #include <linux/poll.h>
@@ -54,13 +52,10 @@
  * @events: How often it was.  Lock: @lock
  * @seen: What of @events the maker was told.  Lock: @lock
  * @lock: Innermost
- * @entry: Entry in xmap_exports if it is published.  Lock: xmap_exports_lock
  * @id: Random number, or 0 if it was never published.  Constant
- * @name: Name in @user_ns, or empty.  Constant
- * @user_ns: Of the creator.  Constant; holds a reference
- * @owner: Of the mode: the effective user id of who made it.  Constant
- * @group: Of the mode.  Constant
- * @mode: Bits of 0666.  Constant
+ * @name: Its name, perhaps empty, its mode, and the entry in xmap_exports, if it is
+ *	published.  Lock of the entry: xmap_exports_lock.  The rest is constant; the
+ *	owner is the effective user id of who made it, published or not
  */
 struct xmap_export {
 	struct xmap_object obj;
@@ -79,13 +74,8 @@ struct xmap_export {
 	u32 seen;
 	/* Innermost. */
 	spinlock_t lock;
-	struct hlist_node entry;
 	u64 id;
-	char name[XMAP_NAME_SIZE];
-	struct user_namespace *user_ns;
-	kuid_t owner;
-	kgid_t group;
-	u32 mode;
+	struct xmap_name name;
 };
 
 /* Commands that a target has as well find it there. */
@@ -97,29 +87,14 @@ static DEFINE_HASHTABLE(xmap_exports, 8);
 
 /* ---- Names ---- */
 
-/* Printable ASCII, NUL to the end.  Empty is none. */
-static int xmap_name_check(const char *name)
-{
-	size_t len = strnlen(name, XMAP_NAME_SIZE);
-	size_t i;
-
-	if (len == XMAP_NAME_SIZE || memchr_inv(name + len, 0, XMAP_NAME_SIZE - len))
-		return -EINVAL;
-	for (i = 0; i < len; i++) {
-		if (!isascii(name[i]) || !isgraph(name[i]) || name[i] == '/')
-			return -EINVAL;
-	}
-	return 0;
-}
-
 static struct xmap_export *xmap_export_by_name(const struct user_namespace *ns, const char *name)
 {
 	struct xmap_export *export;
 	int i;
 
 	lockdep_assert_held(&xmap_exports_lock);
-	hash_for_each(xmap_exports, i, export, entry) {
-		if (export->user_ns == ns && !strcmp(export->name, name))
+	hash_for_each(xmap_exports, i, export, name.entry) {
+		if (export->name.user_ns == ns && !strcmp(export->name.text, name))
 			return export;
 	}
 	return NULL;
@@ -130,7 +105,7 @@ static struct xmap_export *xmap_export_by_id(u64 id)
 	struct xmap_export *export;
 
 	lockdep_assert_held(&xmap_exports_lock);
-	hash_for_each_possible(xmap_exports, export, entry, id) {
+	hash_for_each_possible(xmap_exports, export, name.entry, id) {
 		if (export->id == id)
 			return export;
 	}
@@ -156,40 +131,22 @@ static int xmap_export_publish(struct xmap_export *export)
 	int rc = 0;
 
 	mutex_lock(&xmap_exports_lock);
-	if (export->name[0]) {
-		other = xmap_export_by_name(export->user_ns, export->name);
+	if (export->name.text[0]) {
+		other = xmap_export_by_name(export->name.user_ns, export->name.text);
 		/* One that nobody can accept any more is in nobody's way. */
 		if (other && !xmap_export_over(other))
 			rc = -EEXIST;
 		else if (other)
-			hash_del(&other->entry);
+			hash_del(&other->name.entry);
 	}
 	if (!rc) {
 		do {
 			export->id = get_random_u64();
 		} while (!export->id || xmap_export_by_id(export->id));
-		hash_add(xmap_exports, &export->entry, export->id);
+		hash_add(xmap_exports, &export->name.entry, export->id);
 	}
 	mutex_unlock(&xmap_exports_lock);
 	return rc;
-}
-
-/* What the mode allows the caller: see the uapi. */
-static bool xmap_export_allows(const struct xmap_export *export, u32 wanted)
-{
-	u32 mode = export->mode;
-	u32 rights = 0;
-
-	if (uid_eq(export->owner, current_euid()))
-		mode >>= 6;
-	else if (in_egroup_p(export->group))
-		mode >>= 3;
-	if (mode & 4)
-		rights |= XMAP_RIGHT_READ;
-	if (mode & 2)
-		rights |= XMAP_RIGHT_WRITE;
-	/* As System V shared memory has it, which has no directories either. */
-	return !(wanted & ~rights) || ns_capable(export->user_ns, CAP_IPC_OWNER);
 }
 
 /* ---- Life ---- */
@@ -200,7 +157,7 @@ static void xmap_export_put(struct xmap_export *export)
 		return;
 	put_pid(export->receiver);
 	put_pid(export->pid);
-	put_user_ns(export->user_ns);
+	xmap_name_free(&export->name);
 	xmap_node_put(export->obj.node);
 	kfree(export);
 }
@@ -209,8 +166,8 @@ static void xmap_export_put(struct xmap_export *export)
 static void xmap_export_close(struct xmap_export *export)
 {
 	mutex_lock(&xmap_exports_lock);
-	if (!hlist_unhashed(&export->entry))
-		hash_del(&export->entry);
+	if (!hlist_unhashed(&export->name.entry))
+		hash_del(&export->name.entry);
 	mutex_unlock(&xmap_exports_lock);
 	/* Before xmap_account_lock is taken: see xmap_target_install(). */
 	WRITE_ONCE(export->closed, true);
@@ -223,6 +180,7 @@ static int xmap_export_release(struct inode *inode, struct file *file)
 {
 	struct xmap_export *export = file->private_data;
 
+	xmap_bell_end(file);
 	if (file == READ_ONCE(export->maker)) {
 		WRITE_ONCE(export->maker, NULL);
 		xmap_export_close(export);
@@ -261,23 +219,6 @@ static int xmap_export_receiver(struct xmap_export *export,
 		rc = -ESRCH;
 	fput(pidfd);
 	return rc;
-}
-
-/* Who may open it. */
-static int xmap_export_mode(struct xmap_export *export, const struct xmap_cmd_export_create *cmd)
-{
-	export->owner = current_euid();
-	export->group = current_egid();
-	export->mode = cmd->mode;
-	strscpy(export->name, cmd->name, sizeof(export->name));
-	if (!(cmd->flags & XMAP_EXPORT_PUBLISH) || cmd->gid == (u32)-1)
-		return 0;
-	export->group = make_kgid(current_user_ns(), cmd->gid);
-	if (!gid_valid(export->group))
-		return -EINVAL;
-	if (!in_egroup_p(export->group) && !ns_capable(current_user_ns(), CAP_CHOWN))
-		return -EPERM;
-	return 0;
 }
 
 static int xmap_export_check(const struct xmap_cmd_export_create *cmd)
@@ -323,7 +264,7 @@ static struct xmap_export *xmap_export_create(const struct xmap_cmd_export_creat
 	export->obj.node = node;
 	refcount_set(&export->refs, 1);
 	spin_lock_init(&export->lock);
-	INIT_HLIST_NODE(&export->entry);
+	xmap_name_init(&export->name);
 	export->pid = get_pid(task_tgid(current));
 	export->range = *range;
 	export->rights = cmd->rights;
@@ -331,22 +272,14 @@ static struct xmap_export *xmap_export_create(const struct xmap_cmd_export_creat
 	export->expires = cmd->expires;
 	export->max_accepts = cmd->max_accepts;
 
-	export->user_ns = get_user_ns(current_user_ns());
-
 	rc = xmap_account_charge(&export->obj, XMAP_LIST_EXPORT);
 	if (rc) {
 		xmap_export_put(export);
 		return ERR_PTR(rc);
 	}
 	rc = xmap_export_receiver(export, cmd);
-	if (!rc)
-		rc = xmap_export_mode(export, cmd);
-	if (!rc) {
-		/* It is in the registry before anybody can accept: his target names it. */
-		xmap_account_publish(&export->obj);
-		if (cmd->flags & XMAP_EXPORT_PUBLISH)
-			rc = xmap_export_publish(export);
-	}
+	if (!rc && cmd->flags & XMAP_EXPORT_PUBLISH)
+		rc = xmap_name_set(&export->name, cmd->name, cmd->mode, cmd->gid);
 	if (rc) {
 		xmap_export_close(export);
 		return ERR_PTR(rc);
@@ -377,6 +310,49 @@ static u32 xmap_export_rights(const struct file *file)
 	return rights & export->rights;
 }
 
+/*
+ * Hand a new export's file, complete and with a name perhaps, to user space.  What can
+ * fail without anybody knowing of it comes first.  Consumes @file.
+ */
+static int xmap_export_install(struct xmap_ucmd *ucmd, struct file *file)
+{
+	const struct xmap_range all = { .end = xmap_user_end() };
+	struct xmap_export *export = file->private_data;
+	struct xmap_cmd_export_create *cmd = ucmd->cmd;
+	int fd;
+	int rc;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		rc = fd;
+		goto err_file;
+	}
+	/* It is in the registry before anybody can accept: his target names it. */
+	xmap_account_publish(&export->obj);
+	if (cmd->flags & XMAP_EXPORT_PUBLISH) {
+		rc = xmap_export_publish(export);
+		if (rc)
+			goto err_fd;
+	}
+	cmd->out_fd = fd;
+	cmd->out_id = export->id;
+	rc = xmap_ucmd_respond(ucmd, sizeof(*cmd));
+	if (rc)
+		goto err_published;
+	trace_xmap_export(export->rights, &export->range, export->id);
+	fd_install(fd, file);
+	return 0;
+
+err_published:
+	/* Who has opened it meanwhile keeps nothing: the owner does not know that he offers. */
+	xmap_node_revoke(export->obj.node, &all, false);
+err_fd:
+	put_unused_fd(fd);
+err_file:
+	fput(file);
+	return rc;
+}
+
 int xmap_ioctl_export_create(struct xmap_ucmd *ucmd)
 {
 	const struct xmap_range whole = { .end = xmap_user_end() };
@@ -384,7 +360,6 @@ int xmap_ioctl_export_create(struct xmap_ucmd *ucmd)
 	struct xmap_export *export;
 	struct xmap_range range;
 	struct file *file;
-	int fd;
 	int rc;
 
 	rc = xmap_export_check(cmd);
@@ -406,26 +381,7 @@ int xmap_ioctl_export_create(struct xmap_ucmd *ucmd)
 	}
 	/* From here on the file owns the offer. */
 	WRITE_ONCE(export->maker, file);
-
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0) {
-		rc = fd;
-		goto err_file;
-	}
-	cmd->out_fd = fd;
-	cmd->out_id = export->id;
-	rc = xmap_ucmd_respond(ucmd, sizeof(*cmd));
-	if (rc)
-		goto err_fd;
-	trace_xmap_export(export->rights, &export->range, export->id);
-	fd_install(fd, file);
-	return 0;
-
-err_fd:
-	put_unused_fd(fd);
-err_file:
-	fput(file);
-	return rc;
+	return xmap_export_install(ucmd, file);
 }
 
 /* ---- Opening a published one ---- */
@@ -488,7 +444,7 @@ int xmap_ioctl_export_open(struct xmap_ucmd *ucmd)
 	if (!export)
 		return -ENOENT;
 	rc = -EACCES;
-	if (cmd->rights & ~export->rights || !xmap_export_allows(export, cmd->rights))
+	if (cmd->rights & ~export->rights || !xmap_name_allows(&export->name, cmd->rights))
 		goto err_export;
 	rc = xmap_export_stands(export, &export->range);
 	if (rc)
@@ -623,7 +579,7 @@ int xmap_ioctl_export_info(struct xmap_ucmd *ucmd)
 	cmd->out_expires = export->expires;
 	cmd->out_id = export->id;
 	/* A pid is no identity: see xmap_owner_nr(). */
-	cmd->out_uid = from_kuid_munged(current_user_ns(), export->owner);
+	cmd->out_uid = from_kuid_munged(current_user_ns(), export->name.owner);
 	spin_lock(&export->lock);
 	cmd->out_accepts = export->events;
 	if (export->obj.node->maker == task_tgid(current))
@@ -665,8 +621,8 @@ static void xmap_export_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "xmap-accepts:\t%u\n", READ_ONCE(export->events));
 	if (export->id)
 		seq_printf(m, "xmap-id:\t%016llx\n", export->id);
-	if (export->name[0])
-		seq_printf(m, "xmap-name:\t%s\n", export->name);
+	if (export->name.text[0])
+		seq_printf(m, "xmap-name:\t%s\n", export->name.text);
 	seq_printf(m, "xmap-state:\t%s\n", xmap_state_name(xmap_export_state(export)));
 }
 

@@ -57,6 +57,9 @@ static int xmap_fill_pte(pte_t *ptep, unsigned long addr, void *data)
 	pte_t old = ptep_get(ptep);
 
 	if (!pte_none(old)) {
+		/* No entry of ours: a kernel that lets userfaultfd have a window leaves marks. */
+		if (!pte_present(old))
+			return -EFAULT;
 		/*
 		 * It is the same frame: another one would have been zapped before S
 		 * got this one.  All there can be to do is to add the write right;

@@ -8,7 +8,7 @@
 
 /*
  * Called for every change to the page at address 0, which next to nobody has,
- * and once for the end of the address space.  No lock: pollers read one flag.
+ * and once for the end of the address space.  No lock but the queue's: pollers read one flag.
  */
 static bool xmap_life_invalidate(struct mmu_interval_notifier *mni,
 				 const struct mmu_notifier_range *range, unsigned long cur_seq)
@@ -70,7 +70,8 @@ u32 xmap_state(const struct xmap_node *node, const struct xmap_range *range)
 {
 	if (xmap_node_revoked(node, range))
 		return XMAP_TARGET_REVOKED;
-	return xmap_mm_in_use(node->mm) ? XMAP_TARGET_ALIVE : XMAP_TARGET_DEAD;
+	/* A region does not depend on any. */
+	return !node->mm || xmap_mm_in_use(node->mm) ? XMAP_TARGET_ALIVE : XMAP_TARGET_DEAD;
 }
 
 /* Threads of a process that may have ended, and are still there, before one that lives. */

@@ -14,7 +14,7 @@
 
 #define XMAP_FEATURES                                                          \
 	(XMAP_FEATURE_WINDOW | XMAP_FEATURE_MEMFD | XMAP_FEATURE_NOWAIT |      \
-	 XMAP_FEATURE_EXPORT)
+	 XMAP_FEATURE_EXPORT | XMAP_FEATURE_REGION)
 #define XMAP_CMD_BIT(cmd) BIT_ULL(XMAP_CMD_##cmd - XMAP_CMD_BASE)
 #define XMAP_COMMANDS                                                          \
 	(XMAP_CMD_BIT(QUERY) | XMAP_CMD_BIT(LIST) | XMAP_CMD_BIT(TRANSFER) |   \
@@ -23,7 +23,13 @@
 	 XMAP_CMD_BIT(TARGET_PREFAULT) | XMAP_CMD_BIT(REVOKE) |                \
 	 XMAP_CMD_BIT(EXPORT_CREATE) | XMAP_CMD_BIT(EXPORT_OPEN) |             \
 	 XMAP_CMD_BIT(EXPORT_ACCEPT) | XMAP_CMD_BIT(EXPORT_INFO) |             \
-	 XMAP_CMD_BIT(DENY))
+	 XMAP_CMD_BIT(DENY) | XMAP_CMD_BIT(REGION_CREATE) |                    \
+	 XMAP_CMD_BIT(REGION_OPEN) | XMAP_CMD_BIT(REGION_DERIVE) |             \
+	 XMAP_CMD_BIT(REGION_INFO) | XMAP_CMD_BIT(REGION_SEAL) |               \
+	 XMAP_CMD_BIT(REGION_RESIZE) | XMAP_CMD_BIT(REGION_GIVE) |             \
+	 XMAP_CMD_BIT(REGION_TAKE) | XMAP_CMD_BIT(REGION_REBIND) |             \
+	 XMAP_CMD_BIT(REGION_UNLINK) | XMAP_CMD_BIT(REGION_NOTIFY) |           \
+	 XMAP_CMD_BIT(EVENTFD))
 
 union xmap_ucmd_buffer {
 	struct xmap_cmd_query query;
@@ -40,6 +46,18 @@ union xmap_ucmd_buffer {
 	struct xmap_cmd_export_accept export_accept;
 	struct xmap_cmd_export_info export_info;
 	struct xmap_cmd_deny deny;
+	struct xmap_cmd_region_create region_create;
+	struct xmap_cmd_region_open region_open;
+	struct xmap_cmd_region_derive region_derive;
+	struct xmap_cmd_region_info region_info;
+	struct xmap_cmd_region_seal region_seal;
+	struct xmap_cmd_region_resize region_resize;
+	struct xmap_cmd_region_give region_give;
+	struct xmap_cmd_region_take region_take;
+	struct xmap_cmd_region_rebind region_rebind;
+	struct xmap_cmd_region_unlink region_unlink;
+	struct xmap_cmd_region_notify region_notify;
+	struct xmap_cmd_eventfd eventfd;
 };
 
 /**
@@ -110,7 +128,9 @@ static int xmap_ioctl_query(struct xmap_ucmd *ucmd)
 	cmd->out_max_targets = READ_ONCE(xmap_max_targets);
 	cmd->out_max_windows = READ_ONCE(xmap_max_windows);
 	cmd->out_max_exports = READ_ONCE(xmap_max_exports);
-	xmap_account_usage(&cmd->out_targets, &cmd->out_windows, &cmd->out_exports);
+	cmd->out_max_regions = READ_ONCE(xmap_max_regions);
+	cmd->out_max_region_bytes = READ_ONCE(xmap_max_region_bytes);
+	xmap_account_usage(cmd);
 	cmd->out_features = XMAP_FEATURES;
 	cmd->out_commands = XMAP_COMMANDS;
 	cmd->out_errata = 0;
@@ -126,7 +146,8 @@ static int xmap_ioctl_query(struct xmap_ucmd *ucmd)
 	}
 
 static const struct xmap_ioctl_op xmap_dev_ops[] = {
-	XMAP_IOCTL_OP(XMAP_QUERY, xmap_ioctl_query, struct xmap_cmd_query, out_exports),
+	XMAP_IOCTL_OP(XMAP_QUERY, xmap_ioctl_query, struct xmap_cmd_query,
+		      out_region_bytes),
 	XMAP_IOCTL_OP(XMAP_LIST, xmap_ioctl_list, struct xmap_cmd_list, out_cursor),
 	XMAP_IOCTL_OP(XMAP_TRANSFER, xmap_ioctl_transfer, struct xmap_cmd_transfer, out_done),
 	XMAP_IOCTL_OP(XMAP_TARGET_OPEN, xmap_ioctl_target_open, struct xmap_cmd_target_open,
@@ -137,6 +158,10 @@ static const struct xmap_ioctl_op xmap_dev_ops[] = {
 		      name),
 	XMAP_IOCTL_OP(XMAP_REVOKE, xmap_ioctl_dev_revoke, struct xmap_cmd_revoke, length),
 	XMAP_IOCTL_OP(XMAP_DENY, xmap_ioctl_deny, struct xmap_cmd_deny, __reserved),
+	XMAP_IOCTL_OP(XMAP_REGION_CREATE, xmap_ioctl_region_create,
+		      struct xmap_cmd_region_create, name),
+	XMAP_IOCTL_OP(XMAP_REGION_OPEN, xmap_ioctl_region_open, struct xmap_cmd_region_open,
+		      name),
 };
 
 const struct xmap_ioctl_op xmap_target_ops[] = {
@@ -149,6 +174,7 @@ const struct xmap_ioctl_op xmap_target_ops[] = {
 	XMAP_IOCTL_OP(XMAP_TARGET_PREFAULT, xmap_ioctl_target_prefault,
 		      struct xmap_cmd_target_prefault, out_length),
 	XMAP_IOCTL_OP(XMAP_REVOKE, xmap_ioctl_revoke, struct xmap_cmd_revoke, length),
+	XMAP_IOCTL_OP(XMAP_EVENTFD, xmap_ioctl_eventfd, struct xmap_cmd_eventfd, __reserved),
 };
 
 const size_t xmap_target_nr_ops = ARRAY_SIZE(xmap_target_ops);
@@ -159,14 +185,40 @@ const struct xmap_ioctl_op xmap_export_ops[] = {
 	XMAP_IOCTL_OP(XMAP_EXPORT_INFO, xmap_ioctl_export_info, struct xmap_cmd_export_info,
 		      __reserved),
 	XMAP_IOCTL_OP(XMAP_REVOKE, xmap_ioctl_revoke, struct xmap_cmd_revoke, length),
+	XMAP_IOCTL_OP(XMAP_EVENTFD, xmap_ioctl_eventfd, struct xmap_cmd_eventfd, __reserved),
 };
 
 const size_t xmap_export_nr_ops = ARRAY_SIZE(xmap_export_ops);
 
+const struct xmap_ioctl_op xmap_region_ops[] = {
+	XMAP_IOCTL_OP(XMAP_REGION_DERIVE, xmap_ioctl_region_derive,
+		      struct xmap_cmd_region_derive, length),
+	XMAP_IOCTL_OP(XMAP_REGION_INFO, xmap_ioctl_region_info,
+		      struct xmap_cmd_region_info, out_replaced),
+	XMAP_IOCTL_OP(XMAP_REGION_SEAL, xmap_ioctl_region_seal,
+		      struct xmap_cmd_region_seal, out_seals),
+	XMAP_IOCTL_OP(XMAP_REGION_RESIZE, xmap_ioctl_region_resize,
+		      struct xmap_cmd_region_resize, length),
+	XMAP_IOCTL_OP(XMAP_REGION_GIVE, xmap_ioctl_region_give,
+		      struct xmap_cmd_region_give, flags),
+	XMAP_IOCTL_OP(XMAP_REGION_TAKE, xmap_ioctl_region_take,
+		      struct xmap_cmd_region_take, flags),
+	XMAP_IOCTL_OP(XMAP_REGION_REBIND, xmap_ioctl_region_rebind,
+		      struct xmap_cmd_region_rebind, out_generation),
+	XMAP_IOCTL_OP(XMAP_REGION_UNLINK, xmap_ioctl_region_unlink,
+		      struct xmap_cmd_region_unlink, flags),
+	XMAP_IOCTL_OP(XMAP_REGION_NOTIFY, xmap_ioctl_region_notify,
+		      struct xmap_cmd_region_notify, flags),
+	XMAP_IOCTL_OP(XMAP_REVOKE, xmap_ioctl_revoke, struct xmap_cmd_revoke, length),
+	XMAP_IOCTL_OP(XMAP_EVENTFD, xmap_ioctl_eventfd, struct xmap_cmd_eventfd, __reserved),
+};
+
+const size_t xmap_region_nr_ops = ARRAY_SIZE(xmap_region_ops);
+
 /* The layout of a command is for ever: a literal size, and no holes in it. */
 static void xmap_build_check_abi(void)
 {
-	BUILD_BUG_ON(sizeof(struct xmap_cmd_query) != 64);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_query) != 88);
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_list) != 40);
 	BUILD_BUG_ON(sizeof(struct xmap_list_entry) != 80);
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_transfer) != 24);
@@ -183,6 +235,18 @@ static void xmap_build_check_abi(void)
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_export_accept) != 32);
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_export_info) != 72);
 	BUILD_BUG_ON(sizeof(struct xmap_cmd_deny) != 16);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_region_create) != 120);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_region_open) != 80);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_region_derive) != 32);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_region_info) != 88);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_region_seal) != 16);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_region_resize) != 16);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_region_give) != 8);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_region_take) != 8);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_region_rebind) != 16);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_region_unlink) != 8);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_region_notify) != 8);
+	BUILD_BUG_ON(sizeof(struct xmap_cmd_eventfd) != 16);
 }
 
 static long xmap_dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -220,17 +284,22 @@ static int __init xmap_init(void)
 	rc = xmap_access_init();
 	if (rc)
 		return rc;
-	rc = misc_register(&xmap_misc);
+	rc = xmap_memory_init();
 	if (rc)
 		goto err_access;
+	rc = misc_register(&xmap_misc);
+	if (rc)
+		goto err_memory;
 	return 0;
 
+err_memory:
+	xmap_memory_exit();
 err_access:
 	xmap_access_exit();
 	return rc;
 }
 
-/* Exports, targets and windows are files of this module: none exists any more. */
+/* All objects are files of this module: none exists any more, but persistent regions. */
 static void __exit xmap_exit(void)
 {
 	misc_deregister(&xmap_misc);
@@ -240,6 +309,8 @@ static void __exit xmap_exit(void)
 	 */
 	synchronize_rcu_tasks();
 	xmap_deny_exit();
+	xmap_region_exit();
+	xmap_memory_exit();
 	xmap_access_exit();
 }
 

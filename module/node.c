@@ -2,9 +2,9 @@
 /*
  * The tree of what was made from what, and revocation.
  *
- * Every export and every target has a node.  A target that was derived from
- * another, or accepted from an export, has its node below that one's.  Revoking
- * is done to a node, for a range of addresses, and holds for all below it:
+ * Every export, every target and every handle of a region has a node.  A target
+ * that was derived from another, or accepted from an export, has its node below that
+ * one's.  Revoking is done to a node, for a range of addresses, and holds for all below it:
  * whoever asks "may I?" looks at his own node and at all above it, 32 at most.
  * So nothing needs to be written to what is below, and nothing that is made
  * below a moment later can be missed.
@@ -19,6 +19,8 @@
  *    domain, in which nobody waits for anything.  The revoker waits for a grace
  *    period.  (Forced writes wait, for the target's page, and have a lock of
  *    their own tree instead; exports never give that right.)
+ *
+ * (What is revoked of a region concerns neither; region_settle.c tells of that.)
  *
  * The cost is that of the nodes and windows below the node.  They are visited one
  * at a time, so that nobody keeps others from the tree for longer than one window
@@ -153,7 +155,8 @@ bool xmap_node_made_by(const struct xmap_node *node, const struct pid *tgid)
 
 /**
  * xmap_node_create - Make a node
- * @mm: The address space that it is about; the caller holds mm_users
+ * @mm: The address space that it is about; the caller holds mm_users.  NULL for a
+ *	region, which is about none
  * @parent: What it is made from, or NULL; the caller has a reference
  *
  * Return: the node, with one reference, or -EDQUOT (too deep), -EINTR,
@@ -177,12 +180,13 @@ struct xmap_node *xmap_node_create(struct mm_struct *mm, struct xmap_node *paren
 	spin_lock_init(&node->publish);
 	init_rwsem(&node->forcing);
 	init_waitqueue_head(&node->wq);
-	mmgrab(mm);
+	if (mm)
+		mmgrab(mm);
 	node->mm = mm;
 	node->maker = get_pid(task_tgid(current));
 	node->root = node;
 	if (!parent) {
-		rc = xmap_life_watch(node);
+		rc = mm ? xmap_life_watch(node) : 0;
 		if (rc) {
 			xmap_node_put(node);
 			return ERR_PTR(rc);
@@ -221,10 +225,13 @@ void xmap_node_put(struct xmap_node *node)
 			mutex_unlock(&node->root->lock);
 		} else {
 			xmap_life_end(node);
+			if (node->region)
+				xmap_region_free(node->region);
 		}
 		xmap_revoked_free(rcu_dereference_protected(node->revoked, true));
 		put_pid(node->maker);
-		mmdrop(node->mm);
+		if (node->mm)
+			mmdrop(node->mm);
 		kfree(node);
 	}
 }
@@ -423,6 +430,7 @@ static u32 xmap_node_zap(struct xmap_node *top, u64 nr)
  * xmap_node_take_back - Take a range back from a node and all below it
  * @node: The node; the caller has a reference
  * @range: Addresses
+ * @held: Of a region: also from those who hold its pages by reference
  *
  * Who asks from now on is told no, windows show nothing any more, and pollers
  * know.  What is being copied is not waited for: xmap_node_wait_copies() and
@@ -431,17 +439,20 @@ static u32 xmap_node_zap(struct xmap_node *top, u64 nr)
  * Context: no locks held; sleeps.
  * Return: 0; -EDQUOT or -ENOMEM, and nothing was done.
  */
-int xmap_node_take_back(struct xmap_node *node, const struct xmap_range *range)
+int xmap_node_take_back(struct xmap_node *node, const struct xmap_range *range, bool held)
 {
 	struct xmap_node *root = node->root;
-	u32 windows;
+	u32 windows = 0;
 	int rc;
 
 	rc = xmap_node_publish(node, range);
 	if (rc < 0)
 		return rc;
 	/* If it is nothing new, who was first may not be through yet; but he wakes. */
-	windows = xmap_node_zap(node, atomic64_inc_return(&root->revocations));
+	if (root->region)
+		xmap_region_revoke(node, range, held);
+	else
+		windows = xmap_node_zap(node, atomic64_inc_return(&root->revocations));
 	if (rc)
 		wake_up_all(&root->wq);
 	trace_xmap_revoke(node, range, windows);
@@ -471,17 +482,21 @@ int xmap_node_wait_forced(struct xmap_node *node)
  * xmap_node_revoke - Take a range back, and wait until nobody reaches it
  * @node: The node; the caller has a reference
  * @range: Addresses
+ * @held: Of a region: also from those who hold its pages by reference
  *
  * Context: no locks held; sleeps.
  * Return: as xmap_node_take_back(); or -EINTR if the caller is being killed: all
  * is revoked, but a forced write may be under way still.
  */
-int xmap_node_revoke(struct xmap_node *node, const struct xmap_range *range)
+int xmap_node_revoke(struct xmap_node *node, const struct xmap_range *range, bool held)
 {
-	int rc = xmap_node_take_back(node, range);
+	int rc = xmap_node_take_back(node, range, held);
 
 	if (rc)
 		return rc;
+	/* The copies of a region are told no in another way, and done by now. */
+	if (node->root->region)
+		return 0;
 	xmap_node_wait_copies();
 	return xmap_node_wait_forced(node);
 }

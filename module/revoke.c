@@ -37,10 +37,17 @@ static int xmap_revoke_clip(const struct xmap_range *own, struct xmap_range *ran
 	return 0;
 }
 
+/* What the name of a region stands for: all of it, whatever its length is. */
+static const struct xmap_range xmap_all_offsets = { .end = ~(u64)0 };
+
 static const struct xmap_range *xmap_revoke_own(const struct xmap_object *obj)
 {
 	if (obj->kind == XMAP_LIST_EXPORT)
 		return xmap_export_range(obj);
+	if (obj->kind == XMAP_LIST_REGION)
+		return xmap_region_range(obj);
+	if (obj->kind == XMAP_LIST_NAME)
+		return &xmap_all_offsets;
 	return &container_of(obj, struct xmap_target, obj)->range;
 }
 
@@ -57,7 +64,7 @@ static int xmap_revoke_range(const struct xmap_cmd_revoke *cmd, struct xmap_rang
 	return rc;
 }
 
-/* On an export or a target: either's private data begins with the object. */
+/* On an export, a target or a region: the private data of each begins with the object. */
 int xmap_ioctl_revoke(struct xmap_ucmd *ucmd)
 {
 	struct xmap_object *obj = ucmd->file->private_data;
@@ -77,7 +84,7 @@ int xmap_ioctl_revoke(struct xmap_ucmd *ucmd)
 	if (!xmap_revoke_allowed(obj->node, cred))
 		return -EPERM;
 	rc = xmap_revoke_clip(xmap_revoke_own(obj), &range);
-	return rc ?: xmap_node_revoke(obj->node, &range);
+	return rc ?: xmap_node_revoke(obj->node, &range, xmap_region_answers(obj->node));
 }
 
 /**
@@ -124,7 +131,8 @@ int xmap_ioctl_dev_revoke(struct xmap_ucmd *ucmd)
 		return -ENOENT;
 	rc = -EPERM;
 	if (xmap_revoke_allowed(node, search.cred))
-		rc = xmap_revoke_clip(&search.own, &range) ?: xmap_node_revoke(node, &range);
+		rc = xmap_revoke_clip(&search.own, &range) ?:
+		     xmap_node_revoke(node, &range, xmap_region_answers(node));
 	put_cred(search.cred);
 	xmap_node_put(node);
 	return rc;

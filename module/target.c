@@ -85,6 +85,7 @@ static int xmap_target_release(struct inode *inode, struct file *file)
 {
 	struct xmap_target *target = file->private_data;
 
+	xmap_bell_end(file);
 	xmap_account_uncharge(&target->obj);
 	xmap_target_free(target);
 	return 0;

@@ -11,6 +11,7 @@
 
 #include <linux/tracepoint.h>
 
+#include "region.h"
 #include "window.h"
 
 #ifndef XMAP_TRACE_PID
@@ -165,6 +166,30 @@ TRACE_EVENT(xmap_export,
 	),
 	TP_printk("range=%llx-%llx rights=%#x published=%d", __entry->start, __entry->end,
 		  __entry->rights, __entry->published)
+);
+
+TRACE_EVENT(xmap_region,
+	TP_PROTO(const struct xmap_handle *handle),
+	TP_ARGS(handle),
+	TP_STRUCT__entry(
+		__field(u64, region)
+		__field(u64, length)
+		__field(u64, start)
+		__field(u64, end)
+		__field(u32, rights)
+		__field(u32, flags)
+	),
+	TP_fast_assign(
+		__entry->region = handle->region->serial;
+		__entry->length = handle->region->length;
+		__entry->start = handle->range.start;
+		__entry->end = handle->range.end;
+		__entry->rights = handle->rights;
+		__entry->flags = handle->region->flags;
+	),
+	TP_printk("region=%llu length=%llx flags=%#x range=%llx-%llx rights=%#x",
+		  __entry->region, __entry->length, __entry->flags, __entry->start,
+		  __entry->end, __entry->rights)
 );
 
 TRACE_EVENT(xmap_revoke,

@@ -6,6 +6,8 @@
  * "S" the one it shows):
  *
  *	xmap_node.forcing (of the root)	forced writes
+ *	xmap_region.mutex		changes of a region as a whole
+ *	  locks of its inode and pages	which A's mmap_lock is outside of, too
  *	A's mmap_lock
  *	  xmap_account_lock		registry and per-user counts
  *	  xmap_node.lock (of the root)	tree
@@ -44,14 +46,17 @@
 #define XMAP_RIGHTS_ALL (XMAP_RIGHT_READ | XMAP_RIGHT_WRITE | XMAP_RIGHT_FORCE)
 #define XMAP_RIGHTS_EXPORT (XMAP_RIGHT_READ | XMAP_RIGHT_WRITE)
 
+struct xmap_region;
 struct xmap_revoked;
 struct xmap_user;
 struct xmap_window;
 
 /**
- * struct xmap_node - Place of an export or a target in the tree of what was made from what
- * @refs: References: of the export or target, of the nodes below, of who revokes
- * @mm: The address space.  Constant; holds a reference to mm_count
+ * struct xmap_node - Place of an export, target or handle in the tree of what was made from what
+ * @refs: References: of the export, target or handle, of the nodes below, of who
+ *	revokes; of a region's root also of its name, if it is persistent
+ * @mm: The address space.  Constant; holds a reference to mm_count.  NULL in the tree
+ *	of a region
  * @maker: Thread group that made it.  Constant; holds a reference
  * @parent: What it was made from.  Constant; NULL or holds a reference
  * @root: Top of the tree, perhaps the node itself.  Constant; there through @parent
@@ -61,10 +66,15 @@ struct xmap_window;
  * @nr_children: Their number.  Lock: the root's @lock, to change it
  * @windows: Windows on this target, in the order of their @revocation.  Lock: the
  *	root's @lock
+ * @span: Of the handle of a region: its offsets.  Constant once published
+ * @manages: Of the handle of a region: it was made by the right to manage the region.
+ *	Constant once published
+ * @mapped: Of the handle of a region: it, or one below, has been mapped.  Set once
  * @revoked: What was revoked here, or NULL.  RCU; written under @publish
  * @publish: Innermost
  * @lock: Of the root: guards the tree
  * @consent: Of the root: it is an export.  Constant once published
+ * @region: Of the root: the region, which ends with it, or NULL.  Constant
  * @revocations: Of the root: how many there were.  Counted after publishing
  * @forcing: Of the root: held for reading during a forced write
  * @wq: Of the root: pollers of everything in the tree
@@ -86,12 +96,16 @@ struct xmap_node {
 	struct list_head children;
 	u32 nr_children;
 	struct list_head windows;
+	struct xmap_range span;
+	bool manages;
+	bool mapped;
 	struct xmap_revoked __rcu *revoked;
 	/* Innermost. */
 	spinlock_t publish;
 	/* Inside any mmap_lock: nobody waits for one under it. */
 	struct mutex lock;
 	bool consent;
+	struct xmap_region *region;
 	atomic64_t revocations;
 	/* Outside of any mmap_lock. */
 	struct rw_semaphore forcing;
@@ -101,7 +115,25 @@ struct xmap_node {
 };
 
 /**
- * struct xmap_object - What targets and windows have in common
+ * struct xmap_name - By what something is published, and who may open it
+ * @entry: Entry in the names of its kind, under their lock
+ * @text: The name in @user_ns, or empty.  Constant
+ * @user_ns: Of the creator.  Constant; holds a reference
+ * @owner: Of the mode.  Constant
+ * @group: Of the mode.  Constant
+ * @mode: Bits of 0666.  Constant
+ */
+struct xmap_name {
+	struct hlist_node entry;
+	char text[XMAP_NAME_SIZE];
+	struct user_namespace *user_ns;
+	kuid_t owner;
+	kgid_t group;
+	u32 mode;
+};
+
+/**
+ * struct xmap_object - What all that XMAP_LIST shows has in common
  * @entry: Entry in the registry.  Lock: xmap_account_lock
  * @serial: Place in the registry, ever increasing.  Constant
  * @kind: enum xmap_list_kind.  Constant
@@ -110,10 +142,10 @@ struct xmap_node {
  * @holder: Thread group that made it.  Constant; holds a reference
  * @since: CLOCK_BOOTTIME in ns.  Constant
  * @parent: @serial of what it was made from, or 0.  Constant
- * @node: Its place in the tree; of a window, its target's.  Constant; an export or
- *	a target holds a reference, a window its target
+ * @node: Its place in the tree; of a window, its target's; of the name of a region, the
+ *	root.  Constant; a window holds its target, all others a reference
  *
- * Lives in its export, target or window: xmap_account_charge() to
+ * Lives in its export, target, window, handle or region: xmap_account_charge() to
  * xmap_account_uncharge().
  */
 struct xmap_object {
@@ -206,10 +238,10 @@ bool xmap_node_revoked(const struct xmap_node *node, const struct xmap_range *ra
 bool xmap_node_made_by(const struct xmap_node *node, const struct pid *tgid);
 int xmap_node_add_window(struct xmap_node *node, struct xmap_window *win);
 void xmap_node_remove_window(struct xmap_node *node, struct xmap_window *win);
-int xmap_node_take_back(struct xmap_node *node, const struct xmap_range *range);
+int xmap_node_take_back(struct xmap_node *node, const struct xmap_range *range, bool held);
 void xmap_node_wait_copies(void);
 int xmap_node_wait_forced(struct xmap_node *node);
-int xmap_node_revoke(struct xmap_node *node, const struct xmap_range *range);
+int xmap_node_revoke(struct xmap_node *node, const struct xmap_range *range, bool held);
 int xmap_copying_begin(void);
 void xmap_copying_end(int idx);
 int xmap_forcing_begin(struct xmap_node *node);
@@ -242,6 +274,42 @@ int xmap_ioctl_export_accept(struct xmap_ucmd *ucmd);
 int xmap_ioctl_export_info(struct xmap_ucmd *ucmd);
 const struct xmap_range *xmap_export_range(const struct xmap_object *obj);
 void xmap_export_describe(struct xmap_object *obj, struct xmap_list_entry *entry);
+
+/* name.c */
+int xmap_name_check(const char *name);
+void xmap_name_init(struct xmap_name *name);
+void xmap_name_free(struct xmap_name *name);
+int xmap_name_set(struct xmap_name *name, const char *text, u32 mode, u32 gid);
+bool xmap_name_allows(const struct xmap_name *name, u32 wanted);
+
+/* bell.c */
+int xmap_ioctl_eventfd(struct xmap_ucmd *ucmd);
+void xmap_bell_end(const struct file *file);
+
+/* region.c, region_control.c, region_file.c, region_memory.c, region_name.c */
+extern const struct xmap_ioctl_op xmap_region_ops[];
+extern const size_t xmap_region_nr_ops;
+
+int xmap_memory_init(void);
+void xmap_memory_exit(void);
+void xmap_region_exit(void);
+int xmap_ioctl_region_create(struct xmap_ucmd *ucmd);
+int xmap_ioctl_region_open(struct xmap_ucmd *ucmd);
+int xmap_ioctl_region_derive(struct xmap_ucmd *ucmd);
+int xmap_ioctl_region_info(struct xmap_ucmd *ucmd);
+int xmap_ioctl_region_seal(struct xmap_ucmd *ucmd);
+int xmap_ioctl_region_resize(struct xmap_ucmd *ucmd);
+int xmap_ioctl_region_give(struct xmap_ucmd *ucmd);
+int xmap_ioctl_region_take(struct xmap_ucmd *ucmd);
+int xmap_ioctl_region_rebind(struct xmap_ucmd *ucmd);
+int xmap_ioctl_region_unlink(struct xmap_ucmd *ucmd);
+int xmap_ioctl_region_notify(struct xmap_ucmd *ucmd);
+const struct xmap_range *xmap_region_range(const struct xmap_object *obj);
+void xmap_region_describe(struct xmap_object *obj, struct xmap_list_entry *entry);
+void xmap_region_name_describe(struct xmap_object *obj, struct xmap_list_entry *entry);
+void xmap_region_free(struct xmap_region *region);
+bool xmap_region_answers(const struct xmap_node *node);
+void xmap_region_revoke(struct xmap_node *node, const struct xmap_range *range, bool held);
 
 /* target.c */
 extern const struct file_operations xmap_target_fops;
@@ -283,11 +351,15 @@ int xmap_ioctl_target_maps(struct xmap_ucmd *ucmd);
 extern unsigned int xmap_max_targets;
 extern unsigned int xmap_max_windows;
 extern unsigned int xmap_max_exports;
+extern unsigned int xmap_max_regions;
+extern unsigned long long xmap_max_region_bytes;
 
 int xmap_account_charge(struct xmap_object *obj, u32 kind);
 void xmap_account_publish(struct xmap_object *obj);
 void xmap_account_uncharge(struct xmap_object *obj);
-void xmap_account_usage(u32 *targets, u32 *windows, u32 *exports);
+int xmap_account_region(struct xmap_user **user, u32 regions, u64 bytes);
+void xmap_account_unregion(struct xmap_user *user, u32 regions, u64 bytes);
+void xmap_account_usage(struct xmap_cmd_query *cmd);
 struct xmap_node *xmap_account_find(bool (*test)(const struct xmap_object *obj, void *data),
 				    void *data);
 bool xmap_object_visible(const struct xmap_object *obj);

@@ -3,14 +3,19 @@
  * The only place that knows that kernels differ.  module/ is written for
  * Linux 6.12; what an older kernel lacks is supplied here.  The XMAP_HAVE_*
  * macros come from compat/Kbuild.compat, which looks at the kernel's headers:
- * distributions move changes between versions, so a number proves nothing.
+ * distributions move changes between versions, so a number proves nothing.  A
+ * number is compared where no header tells: with the oldest kernel that will do,
+ * and for what later ones do differently behind the same interface.
  */
 #ifndef XMAP_COMPAT_H
 #define XMAP_COMPAT_H
 
 #include <linux/cred.h>
+#include <linux/eventfd.h>
 #include <linux/fs.h>
+#include <linux/huge_mm.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/pid.h>
 #include <linux/uio.h>
 #include <linux/version.h>
@@ -173,6 +178,49 @@ static inline bool xmap_vma_is_stack(const struct vm_area_struct *vma)
 	return vma->vm_start <= vma->vm_mm->start_stack &&
 	       vma->vm_end >= vma->vm_mm->start_stack;
 #endif
+}
+
+/* replace_page_cache_page() became one for folios in 3720dd6dca86, 6.3. */
+static inline void xmap_replace_cached(struct page *old, struct page *new)
+{
+#ifdef XMAP_HAVE_REPLACE_FOLIO
+	replace_page_cache_folio(page_folio(old), page_folio(new));
+#else
+	replace_page_cache_page(old, new);
+#endif
+}
+
+/* eventfd_signal() always adds 1 since 3652117f8548, 6.8. */
+static inline void xmap_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#ifdef XMAP_HAVE_EVENTFD_SIGNAL_ONE
+	eventfd_signal(ctx);
+#else
+	eventfd_signal(ctx, 1);
+#endif
+}
+
+/* What truncates a file, without asking who may: 6.3 replaced the user namespace of a mount. */
+static inline int xmap_setattr(struct file *file, struct iattr *attr)
+{
+	const struct inode_operations *ops = file_inode(file)->i_op;
+
+#ifdef XMAP_HAVE_MNT_IDMAP
+	return ops->setattr(file_mnt_idmap(file), file->f_path.dentry, attr);
+#else
+	return ops->setattr(file_mnt_user_ns(file), file->f_path.dentry, attr);
+#endif
+}
+
+/*
+ * Can a mapping be kept from having a huge page by one entry, as region_map.c does it?
+ * From 6.14 on the kernel takes empty page tables away (CONFIG_PT_RECLAIM), and later
+ * maps neighbours as well.
+ */
+static inline bool xmap_huge_works(void)
+{
+	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && has_transparent_hugepage() &&
+	       !IS_ENABLED(CONFIG_PT_RECLAIM) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0);
 }
 
 #endif /* XMAP_COMPAT_H */

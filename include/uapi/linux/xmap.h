@@ -15,17 +15,18 @@
  * DOC: General ioctl format
  *
  * Every object is a file descriptor: /dev/xmap itself; a *target*, which
- * stands for (part of) one address space together with a set of rights; and an
+ * stands for (part of) one address space together with a set of rights; an
  * *export*, by which a process offers its own memory, so that others can have a
- * target on it without any privilege.  A *window* is a mapping made by mmap() on
- * a target.
+ * target on it without any privilege; and a handle of a *region*, which is memory
+ * that belongs to no process.  A *window* is a mapping made by mmap() on a target.
  *
  * Every command takes a pointer to a structure that begins with
  *
  *  - size: sizeof() the structure as the caller knows it, in bytes.  The
  *    structure can grow at its tail.  A structure that is longer than the
- *    kernel knows is accepted when the unknown tail is zero (else E2BIG).  One
- *    that is shorter than the first released version is EINVAL.
+ *    kernel knows is accepted when the unknown tail is zero and all of it is not
+ *    longer than a page of 4096 bytes (else E2BIG).  One that is shorter than the
+ *    first released version is EINVAL.
  *  - flags: a set of the flags of that command.  Unknown bits: EOPNOTSUPP.
  *
  * Reserved fields must be 0 (else EOPNOTSUPP).  Fields named ``out_*`` are
@@ -35,23 +36,40 @@
  * All commands and file operations use one vocabulary of errors:
  *
  *  - ENOTTY: this kind of file descriptor has no such command.
- *  - E2BIG: the structure has a non-zero tail that the kernel does not know.
- *  - EOPNOTSUPP: a known field holds an unknown flag or reserved value.
+ *  - E2BIG: the structure has a non-zero tail that the kernel does not know, or is
+ *    longer than a page.
+ *  - EOPNOTSUPP: a known field holds an unknown flag or reserved value, or asks for
+ *    what this kernel does not have.
  *  - EINVAL: a wrong value, size or alignment.
  *  - EFAULT: a bad pointer of the caller, or no such memory in the target, or
  *    memory that the target itself may not access that way.
  *  - EPERM, EACCES: as the kernel's own ptrace access check says.  EPERM: only
- *    its maker, the memory's owner or an administrator may do that.
- *  - EACCES: a right, or a part of the address space, that the handle lacks.
+ *    its maker, the memory's owner or an administrator may do that; or the caller is
+ *    not in that group; or a region is sealed against it, or another's.
+ *  - EACCES: a right, or a part of the address space or the region, that the handle
+ *    lacks; the process refuses; the mode of an export or a region does not allow it,
+ *    or it is offered to somebody else.
  *  - EBADF: not an open file descriptor.  EBADFD: one of the wrong kind.
+ *  - EMFILE, ENFILE: no file descriptor is free, of the caller or at all.
  *  - ESRCH: there is no such process, or the address space has ended.
- *  - ESTALE: it has been revoked.
- *  - EEXIST, ENOENT: there is such a name already, or none.
+ *  - ESTALE: it has been revoked; or the offer has expired or was closed.
+ *  - EEXIST, ENOENT: there is such a name already, or none.  EEXIST: the place of a
+ *    region is another's, or something is mapped there.  ENOENT: there is no object of
+ *    that number.
+ *  - EBUSY: somebody has it: as the owner of a region, or mapped to write.
+ *  - ENOSPC: there is no room: no address for a region, not so much at the one that it
+ *    has, or a write at its end.
+ *  - EFBIG: longer than RLIMIT_FSIZE allows, of a region with huge pages.
+ *  - EIO: the hardware has lost that memory of a region.
  *  - EOVERFLOW: a range wraps around, or a number does not fit.
- *  - EDQUOT: one of the caller's limits is reached.
- *  - EINTR: a signal came before anything was done; call again.
- *  - EAGAIN: the target kept changing its program; call again.
- *  - ENOMEM: no kernel memory.
+ *  - EDQUOT: one of the caller's limits is reached; or the object was accepted often
+ *    enough, derived too deep, or revoked in too many pieces.
+ *  - EINTR: a signal came before anything was done; call again.  (Commands on a region
+ *    are only interrupted by one that kills.  XMAP_REVOKE and XMAP_DENY may have done
+ *    something: see there.)
+ *  - EAGAIN: the target kept changing its program; call again.  With RWF_NOWAIT: it
+ *    would have to wait.
+ *  - ENOMEM: no kernel memory; or no memory to commit for huge pages.
  */
 #define XMAP_TYPE 0xB9
 
@@ -75,10 +93,22 @@ enum {
 	XMAP_CMD_EXPORT_ACCEPT = 0x8b,
 	XMAP_CMD_EXPORT_INFO = 0x8c,
 	XMAP_CMD_DENY = 0x8d,
+	XMAP_CMD_REGION_CREATE = 0x8e,
+	XMAP_CMD_REGION_OPEN = 0x8f,
+	XMAP_CMD_REGION_DERIVE = 0x90,
+	XMAP_CMD_REGION_INFO = 0x91,
+	XMAP_CMD_REGION_SEAL = 0x92,
+	XMAP_CMD_REGION_RESIZE = 0x93,
+	XMAP_CMD_REGION_GIVE = 0x94,
+	XMAP_CMD_REGION_TAKE = 0x95,
+	XMAP_CMD_REGION_REBIND = 0x96,
+	XMAP_CMD_REGION_UNLINK = 0x97,
+	XMAP_CMD_REGION_NOTIFY = 0x98,
+	XMAP_CMD_EVENTFD = 0x99,
 };
 
 /**
- * enum xmap_rights - What a target may be used for
+ * enum xmap_rights - What a target or a handle of a region may be used for
  * @XMAP_RIGHT_READ: Read, map readable, list the mappings.
  * @XMAP_RIGHT_WRITE: Write, and map writable, what the target process itself
  *	may write.
@@ -89,12 +119,16 @@ enum {
  *	through /proc/PID/mem.  Applies to write(2) and its kin on the target,
  *	and to XMAP_TRANSFER entries with XMAP_TRANSFER_FORCE; a window never
  *	forces.  A forced write for which there is no memory can end with EFAULT,
- *	as /proc/PID/mem does not tell the one from the other.
+ *	and one that the policy forbids does, as /proc/PID/mem does not tell the
+ *	one from the other.
+ * @XMAP_RIGHT_MANAGE: Of a handle of a region: seal, resize, rebind and unlink
+ *	it.  Targets and exports do not have it.
  */
 enum xmap_rights {
 	XMAP_RIGHT_READ = 1 << 0,
 	XMAP_RIGHT_WRITE = 1 << 1,
 	XMAP_RIGHT_FORCE = 1 << 2,
+	XMAP_RIGHT_MANAGE = 1 << 3,
 };
 
 /**
@@ -104,12 +138,14 @@ enum xmap_rights {
  * @XMAP_FEATURE_NOWAIT: RWF_NOWAIT on a target reads and writes what is
  *	resident without blocking; io_uring completes such requests inline.
  * @XMAP_FEATURE_EXPORT: Exports, revocation and XMAP_DENY exist.
+ * @XMAP_FEATURE_REGION: Regions exist.
  */
 enum xmap_features {
 	XMAP_FEATURE_WINDOW = 1 << 0,
 	XMAP_FEATURE_MEMFD = 1 << 1,
 	XMAP_FEATURE_NOWAIT = 1 << 2,
 	XMAP_FEATURE_EXPORT = 1 << 3,
+	XMAP_FEATURE_REGION = 1 << 4,
 };
 
 /**
@@ -127,6 +163,13 @@ enum xmap_features {
  * @out_errata: Bit n is set if erratum n of this ABI version is fixed
  * @out_max_exports: Exports that one user may have at a time
  * @out_exports: Exports that the calling user has now
+ * @out_max_regions: Handles of regions that one user may have at a time; also how
+ *	many regions of his there may be, and how many of them by their name alone
+ * @out_regions: Handles of regions that the calling user has now
+ * @out_max_region_bytes: How long the regions that one user has created may be
+ *	together, in bytes; one with a fixed address counts with all that it has
+ *	reserved
+ * @out_region_bytes: How long those of the calling user are now, in the same way
  *
  * Ask what this module can do.  Needs no right.  The counts are those of the
  * caller's effective user id.
@@ -145,6 +188,10 @@ struct xmap_cmd_query {
 	__aligned_u64 out_errata;
 	__u32 out_max_exports;
 	__u32 out_exports;
+	__u32 out_max_regions;
+	__u32 out_regions;
+	__aligned_u64 out_max_region_bytes;
+	__aligned_u64 out_region_bytes;
 };
 #define XMAP_QUERY _IO(XMAP_TYPE, XMAP_CMD_QUERY)
 
@@ -198,11 +245,12 @@ struct xmap_cmd_target_open {
 #define XMAP_TARGET_OPEN _IO(XMAP_TYPE, XMAP_CMD_TARGET_OPEN)
 
 /**
- * enum xmap_target_state - State of a target or an export
+ * enum xmap_target_state - State of a target, an export or a handle of a region
  * @XMAP_TARGET_ALIVE: The address space exists.
  * @XMAP_TARGET_DEAD: The address space has ended: every use is ESRCH.
  * @XMAP_TARGET_REVOKED: All of it has been revoked, or its maker has closed the
- *	export: every use is ESTALE.  It stays so when the address space ends.
+ *	export: every use is ESTALE.  It stays so when the address space ends, and
+ *	what is DEAD can still be revoked, and is this from then on.
  */
 enum xmap_target_state {
 	XMAP_TARGET_ALIVE = 1,
@@ -225,6 +273,10 @@ enum xmap_target_state {
  *
  * Before the caller can look at the process of @out_pid it may run another
  * program: that it has the memory holds for the moment of the call.
+ *
+ * poll() on a target says POLLHUP when the address space has ended, or all of the range
+ * has been revoked.  It says POLLIN and POLLOUT at any time: who waits for POLLHUP asks
+ * for no events.
  */
 struct xmap_cmd_target_info {
 	__u32 size;
@@ -449,17 +501,23 @@ struct xmap_cmd_transfer {
  * @XMAP_LIST_TARGET: A target
  * @XMAP_LIST_WINDOW: A window
  * @XMAP_LIST_EXPORT: An export
+ * @XMAP_LIST_REGION: A handle of a region
+ * @XMAP_LIST_NAME: The name of a persistent region, as long as it can be opened by it.
+ *	Charged to who created the region, and listed, whether it has handles or not
  */
 enum xmap_list_kind {
 	XMAP_LIST_TARGET = 1,
 	XMAP_LIST_WINDOW = 2,
 	XMAP_LIST_EXPORT = 3,
+	XMAP_LIST_REGION = 4,
+	XMAP_LIST_NAME = 5,
 };
 
 /**
  * struct xmap_list_entry - One object that XMAP_LIST reports
  * @kind: enum xmap_list_kind
- * @rights: Set of enum xmap_rights: of the target, or that the window can use
+ * @rights: Set of enum xmap_rights: of the target, or that the window can use; 0 for
+ *	a name, of which the mode says who may what
  * @holder_pid: Process that opened the target or made the window, in the
  *	caller's pid namespace; 0 if it has ended or is not visible there.  A
  *	target may have been passed on since.
@@ -467,18 +525,19 @@ enum xmap_list_kind {
  *	namespace (or the overflow uid)
  * @target_pid: As out_pid of struct xmap_cmd_target_info
  * @state: enum xmap_target_state
- * @addr: First address in the target in bytes; 0 unless the caller is the
- *	holder, or the memory is the caller's own, or the caller has CAP_SYS_PTRACE
- *	in the holder's user namespace
- * @length: Length in bytes
+ * @addr: First address in the target, or offset in the region, in bytes; 0
+ *	unless the caller is the holder, or the memory is the caller's own, or the
+ *	caller has CAP_SYS_PTRACE in the holder's user namespace
+ * @length: Length in bytes; of a name, the region's
  * @local: Address of a window in its holder, for the holder and that
  *	CAP_SYS_PTRACE only; else 0
  * @count: Page faults that a window served; times that an export was accepted;
- *	0 for a target
+ *	mappings of a region by this handle; 0 for a target and a name
  * @since: When it was made: CLOCK_BOOTTIME in nanoseconds
  * @serial: Number of the object, never used again
  * @parent: Number of the object that it was made from: a window's target, what
- *	a target was derived or accepted from; 0 if there is none
+ *	a target was derived or accepted from; of a handle that was opened by name, and
+ *	of the name, the handle that created the region; 0 if there is none
  */
 struct xmap_list_entry {
 	__u32 kind;
@@ -506,8 +565,8 @@ struct xmap_list_entry {
  * @cursor: 0 to begin, else the last call's @out_cursor
  * @out_cursor: Where to go on; 0 when all were reported
  *
- * Who has exports, targets and windows on whom: those charged to the caller's
- * effective user id, those on the caller's own memory, those made from what the
+ * Who has exports, targets and windows on whom, and what of regions: those charged to
+ * the caller's effective user id, those on the caller's own memory, those made from what the
  * caller made, and those of users in whose user namespace the caller has
  * CAP_SYS_PTRACE.  In order of creation; objects that come or go between calls
  * may or may not be seen, others are seen exactly once.
@@ -523,7 +582,7 @@ struct xmap_cmd_list {
 };
 #define XMAP_LIST _IO(XMAP_TYPE, XMAP_CMD_LIST)
 
-/* The longest name of an export, with its NUL byte. */
+/* The longest name of an export or a region, with its NUL byte. */
 #define XMAP_NAME_SIZE 64
 
 /**
@@ -672,7 +731,7 @@ struct xmap_cmd_export_accept {
  * @__reserved: Must be 0
  *
  * poll() on an export says POLLIN when it was accepted since its maker last asked
- * this, and POLLHUP when it is closed, dead or revoked.
+ * this, and POLLHUP when it is closed, dead or revoked; not when it has expired.
  */
 struct xmap_cmd_export_info {
 	__u32 size;
@@ -693,11 +752,11 @@ struct xmap_cmd_export_info {
 #define XMAP_EXPORT_INFO _IO(XMAP_TYPE, XMAP_CMD_EXPORT_INFO)
 
 /**
- * struct xmap_cmd_revoke - ioctl(XMAP_REVOKE) on an export or a target, or /dev/xmap
+ * struct xmap_cmd_revoke - ioctl(XMAP_REVOKE) on an export, a target or a region, or /dev/xmap
  * @size: sizeof(struct xmap_cmd_revoke)
  * @flags: Must be 0
- * @serial: On /dev/xmap: the number of an export or a target in XMAP_LIST; else 0
- * @addr: First address in bytes
+ * @serial: On /dev/xmap: the number of such an object in XMAP_LIST; else 0
+ * @addr: First address in bytes; of a region, first offset
  * @length: Length in bytes; 0 (with addr 0) for everything
  *
  * Take it back: from this export or target, and from everything that was
@@ -708,10 +767,25 @@ struct xmap_cmd_export_info {
  * transferred, but not be seen in a window.  It cannot be undone; the owner can
  * make another export.
  *
+ * On a handle of a region it takes the range from this handle, and from those that
+ * were derived from it.  (From the one that created the region, those that were
+ * opened by name come too.)  Pages that are under I/O, see XMAP_REGION_CREATE, are taken
+ * away with it if the caller answers for the region: he made this handle, or one that it
+ * comes from, by a handle with MANAGE (or with the region, or opened it by name with
+ * MANAGE), or has CAP_SYS_ADMIN in the user namespace in which the region was made.
+ * If not, what is under I/O goes on, for who loses the handle as for others: who may
+ * only read memory, and has passed that on, cannot disturb it by taking that back.
+ *
+ * The number of a name (XMAP_LIST_NAME) stands for the handle that created the region:
+ * also when that has been closed, and when nobody can open the region any more, as its
+ * user namespace has ended.
+ *
  * Allowed to the process that made the object, or what it was made from.  For what
  * comes from an export, also to the process whose memory it is, and to
  * CAP_SYS_ADMIN in the user namespace of that memory; for what was opened by
- * privilege, to CAP_SYS_ADMIN in the user namespace of who holds it.
+ * privilege, and for a handle of a region, to CAP_SYS_ADMIN in the user namespace of
+ * who made it.  (A handle that was opened by name is made from the one that created
+ * the region.)
  *
  * The process means all programs that it runs one after another: what it made before
  * execve() it can revoke after it.
@@ -770,5 +844,420 @@ struct xmap_cmd_deny {
 	__u32 __reserved;
 };
 #define XMAP_DENY _IO(XMAP_TYPE, XMAP_CMD_DENY)
+
+/**
+ * enum xmap_region_flags - Flags of XMAP_REGION_CREATE, and of a region
+ * @XMAP_REGION_SINGLE_OWNER: One address space at a time can reach the memory; the
+ *	caller's at first.  See XMAP_REGION_GIVE.
+ * @XMAP_REGION_FIXED_ADDRESS: It has one address, the same in every process that
+ *	maps it.
+ * @XMAP_REGION_PUBLISH: Others can open it by @name, as @mode allows.
+ * @XMAP_REGION_PERSISTENT: With PUBLISH: it stays when the last handle is closed,
+ *	until XMAP_REGION_UNLINK or the end of the module.  XMAP_LIST shows it, see
+ *	XMAP_LIST_NAME, and XMAP_REVOKE takes the number.
+ * @XMAP_REGION_HUGE: Of huge pages, where a whole one fits and the kernel has it to
+ *	give; else of small ones.
+ */
+enum xmap_region_flags {
+	XMAP_REGION_SINGLE_OWNER = 1 << 0,
+	XMAP_REGION_FIXED_ADDRESS = 1 << 1,
+	XMAP_REGION_PUBLISH = 1 << 2,
+	XMAP_REGION_PERSISTENT = 1 << 3,
+	XMAP_REGION_HUGE = 1 << 4,
+};
+
+/**
+ * struct xmap_cmd_region_create - ioctl(XMAP_REGION_CREATE) on /dev/xmap
+ * @size: sizeof(struct xmap_cmd_region_create)
+ * @flags: Set of enum xmap_region_flags
+ * @mode: With PUBLISH: who may open it, as the mode of a file: bits of 0666,
+ *	read for READ, write for WRITE; else 0
+ * @gid: With PUBLISH: the group of @mode, one that the caller is in (or
+ *	CAP_CHOWN), or (__u32)-1 for the caller's effective one; else 0
+ * @length: Length in bytes, a multiple of the page size, not 0
+ * @reserve: With FIXED_ADDRESS: how long it can become, in bytes, a multiple of
+ *	the page size and not less than @length; 0 for @length; else 0.  It counts
+ *	against the limit of bytes as if it were that long
+ * @addr: With FIXED_ADDRESS: the address that it is to have, page aligned and from
+ *	XMAP_REGION_ADDRESS_MIN to XMAP_REGION_ADDRESS_MAX, or 0 to be given one;
+ *	else 0
+ * @out_addr: With FIXED_ADDRESS: the address; else 0
+ * @out_fd: A handle with READ, WRITE and MANAGE of all of it, close-on-exec
+ * @__reserved: Must be 0
+ * @name: With PUBLISH: its name, seen by those in the caller's user namespace, and
+ *	by nobody else; else empty.  Printable ASCII without space and slash, NUL to the
+ *	end.  Containers that have no user namespace of their own share names (and user
+ *	ids) with the host: neither mount nor IPC namespaces separate them
+ *
+ * Make memory that belongs to no process: zeroed, taken when it is touched, charged
+ * to the memory cgroup of who touches it first, swapped as any.  It ends with the last
+ * handle and the last mapping.  For the kernel it is ordinary memory: system calls,
+ * direct I/O, io_uring, futexes and ptrace work on a mapping of it.
+ *
+ * Not only a store is a touch: read(2) of what nobody has written takes pages as well
+ * (other than of a file), and if one process reaches into another's mapping (ptrace,
+ * process_vm_writev(2)) it is the one who reaches that pays.  mbind(2) on a mapping does
+ * nothing, and does not fail: pages are taken by the policy of the task that touches.
+ *
+ * A handle is used with mmap() (MAP_SHARED, never PROT_EXEC, offset from the
+ * beginning of the region, also of a handle for a part of it; PROT_WRITE needs
+ * WRITE, and without it mprotect() cannot raise it; EACCES without READ, as of any
+ * file, and in a program for which all that is readable is executable), read(2) and
+ * write(2) and their kin, poll() and the commands below.  A mapping can be moved and cut, but not
+ * grow.  To touch it where the handle has been revoked, beyond the end of the region,
+ * where it has one owner and that is another address space or none, or where the
+ * hardware has lost it, is SIGBUS.  poll() says POLLIN when something has happened since
+ * this handle's last XMAP_REGION_INFO: resized, rebound, given, taken, sealed, pages
+ * replaced, or XMAP_REGION_NOTIFY; and POLLHUP when all of it has been revoked.
+ *
+ * RWF_NOWAIT is accepted and can wait all the same, for a page to come from swap or for
+ * the caller's buffer: io_uring, which asks for it first, does so where it submits.  (Were
+ * it refused, io_uring would wait for poll() to say POLLIN, which is about something
+ * else.)  IOSQE_ASYNC has a worker do it.
+ *
+ * XMAP_REGION_GIVE, sealing against writes, and XMAP_REVOKE by who answers for the
+ * region (see there) take pages away also from I/O that somebody has begun on a
+ * mapping.  A page that the kernel has in use for anybody at that moment, be it for a
+ * registered buffer of io_uring or a pipe, is left to that use; the region continues
+ * with a copy of it, which is charged to who has taken the page away, or to the owner who
+ * has had it.  That a page has
+ * been replaced is an event for all: who has buffers registered there, and keeps his
+ * rights, must register them again.  A use that ends at once, as that of futex(), is
+ * waited for; if it did not end, futex() is EFAULT, and is to be repeated.
+ *
+ * When all of the first handle has been revoked nobody can ever reach the region: its
+ * memory is gone then, its name too, and its length is 0.
+ *
+ * With HUGE the first touch of any 2 MiB that are all within the region takes a huge
+ * page, if there is one (transparent_hugepage/shmem_enabled "deny" says never), and a
+ * mapping that is aligned to it has it by one entry; mmap() chooses such an address, if
+ * the region has no fixed one.  A huge page is replaced by its copy as a whole, also
+ * if only a part of it is revoked: who keeps the rest must register it again.  The
+ * length is committed (vm.overcommit_memory) when such a region is made or grows.
+ *
+ * Errors besides the general ones: EEXIST (the name is taken, or the address), EPERM
+ * (a foreign group), EDQUOT, ENOSPC (no address is free), EOPNOTSUPP (HUGE: the kernel
+ * has no huge pages), ENOMEM (HUGE: it cannot be committed), ESTALE
+ * (its number was revoked meanwhile).
+ *
+ * Errors of read(2), write(2) and their kin on a handle, if nothing was copied: EBADF
+ * (it lacks the right), EACCES (the offset is before or behind the handle's range),
+ * ENOSPC (a write at the end of that range, or at or behind that of the region, where a
+ * read is 0), EFAULT (the caller's memory), ESTALE (what is to be copied has been
+ * revoked, or all that the handle has), EPERM (the caller's address space is not the
+ * owner; or it is a write, and the region is sealed against writes), EIO (the hardware
+ * has lost that page), EOPNOTSUPP (transparent_hugepage/shmem_enabled is "force", and
+ * it is not HUGE), ENOMEM, EINTR (a signal that kills).
+ *
+ * Errors of mmap(2) on a handle: EACCES (see above; or a part of the range that the
+ * handle or the region does not have), EINVAL (not MAP_SHARED; or MAP_FIXED at another
+ * address than the region's fixed one), EEXIST (something is mapped at the fixed
+ * address, and it is not MAP_FIXED), EPERM (PROT_WRITE, and it is sealed against
+ * writes), ESTALE (some of that range has been revoked), EOVERFLOW, ENOMEM (also if a
+ * program of 32 bits has no such address).
+ */
+struct xmap_cmd_region_create {
+	__u32 size;
+	__u32 flags;
+	__u32 mode;
+	__u32 gid;
+	__aligned_u64 length;
+	__aligned_u64 reserve;
+	__aligned_u64 addr;
+	__aligned_u64 out_addr;
+	__s32 out_fd;
+	__u32 __reserved;
+	char name[XMAP_NAME_SIZE];
+};
+#define XMAP_REGION_CREATE _IO(XMAP_TYPE, XMAP_CMD_REGION_CREATE)
+
+/* Where regions with a fixed address are: the kernel puts nothing there unasked. */
+#define XMAP_REGION_ADDRESS_MIN 0x300000000000ULL
+#define XMAP_REGION_ADDRESS_MAX 0x400000000000ULL
+
+/**
+ * struct xmap_cmd_region_open - ioctl(XMAP_REGION_OPEN) on /dev/xmap
+ * @size: sizeof(struct xmap_cmd_region_open)
+ * @flags: Must be 0
+ * @rights: READ or WRITE or both, and MANAGE
+ * @out_fd: A handle of all of it, close-on-exec
+ * @name: Its name
+ *
+ * Open a published region.  The mode decides, as for a file, with the caller's
+ * effective ids; MANAGE is for its owner.  CAP_IPC_OWNER in the user namespace of the
+ * creator overrides both.  The region is that of this name in the caller's user
+ * namespace.
+ *
+ * Errors besides the general ones: EACCES, ENOENT, EDQUOT, ESTALE (all of it has been
+ * revoked).
+ */
+struct xmap_cmd_region_open {
+	__u32 size;
+	__u32 flags;
+	__u32 rights;
+	__s32 out_fd;
+	char name[XMAP_NAME_SIZE];
+};
+#define XMAP_REGION_OPEN _IO(XMAP_TYPE, XMAP_CMD_REGION_OPEN)
+
+/**
+ * struct xmap_cmd_region_derive - ioctl(XMAP_REGION_DERIVE) on a region
+ * @size: sizeof(struct xmap_cmd_region_derive)
+ * @flags: Must be 0
+ * @rights: READ or WRITE or both, and MANAGE: a subset of the handle's
+ * @out_fd: The new handle, close-on-exec
+ * @offset: First offset in bytes, any alignment
+ * @length: Length in bytes; 0 (with offset 0) for the handle's whole range, with all
+ *	that the region may get there by XMAP_REGION_RESIZE
+ *
+ * Make a handle with fewer rights or a smaller range, to be kept or passed on.
+ *
+ * Errors besides the general ones: EACCES (a right or a part of the range that the
+ * handle lacks, or beyond the end of the region), ESTALE, EDQUOT (too many handles,
+ * or derived from each other more than 32 deep).
+ */
+struct xmap_cmd_region_derive {
+	__u32 size;
+	__u32 flags;
+	__u32 rights;
+	__s32 out_fd;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+};
+#define XMAP_REGION_DERIVE _IO(XMAP_TYPE, XMAP_CMD_REGION_DERIVE)
+
+/**
+ * enum xmap_region_owner - Who owns the memory of a region
+ * @XMAP_REGION_OWNER_ALL: Whoever maps it: it has no single owner.
+ * @XMAP_REGION_OWNER_SELF: The calling process.
+ * @XMAP_REGION_OWNER_OTHER: Another process.
+ * @XMAP_REGION_OWNER_NONE: It was given, and is there to be taken.
+ */
+enum xmap_region_owner {
+	XMAP_REGION_OWNER_ALL = 1,
+	XMAP_REGION_OWNER_SELF = 2,
+	XMAP_REGION_OWNER_OTHER = 3,
+	XMAP_REGION_OWNER_NONE = 4,
+};
+
+/**
+ * struct xmap_cmd_region_info - ioctl(XMAP_REGION_INFO) on a region
+ * @size: sizeof(struct xmap_cmd_region_info)
+ * @flags: Must be 0
+ * @out_rights: Set of enum xmap_rights of the handle
+ * @out_state: enum xmap_target_state: ALIVE or REVOKED
+ * @out_flags: Set of enum xmap_region_flags
+ * @out_seals: Set of enum xmap_region_seals
+ * @out_owner: enum xmap_region_owner
+ * @out_mappings: Calls of mmap() on this handle of which something is left
+ * @out_offset: First offset of the handle in bytes
+ * @out_length: Length of the handle's part of the region in bytes
+ * @out_region_length: Length of the region in bytes
+ * @out_addr: Fixed address of the region, or 0
+ * @out_generation: How often it was rebound
+ * @out_events: How often something has happened to it
+ * @out_replaced: Pages of 4 KiB that others held by reference when they were taken away, so
+ *	that the region got others in their place
+ *
+ * Afterwards poll() says POLLIN when something else has happened.
+ */
+struct xmap_cmd_region_info {
+	__u32 size;
+	__u32 flags;
+	__u32 out_rights;
+	__u32 out_state;
+	__u32 out_flags;
+	__u32 out_seals;
+	__u32 out_owner;
+	__u32 out_mappings;
+	__aligned_u64 out_offset;
+	__aligned_u64 out_length;
+	__aligned_u64 out_region_length;
+	__aligned_u64 out_addr;
+	__aligned_u64 out_generation;
+	__aligned_u64 out_events;
+	__aligned_u64 out_replaced;
+};
+#define XMAP_REGION_INFO _IO(XMAP_TYPE, XMAP_CMD_REGION_INFO)
+
+/**
+ * enum xmap_region_seals - What cannot be done to a region any more, as F_SEAL_*
+ * @XMAP_REGION_SEAL_SEAL: No more seals.
+ * @XMAP_REGION_SEAL_SHRINK: It does not become shorter.
+ * @XMAP_REGION_SEAL_GROW: It does not become longer.
+ * @XMAP_REGION_SEAL_WRITE: Nobody writes to it, nor rebinds it.  EBUSY while there
+ *	are mappings that can be, or can be made, writable.
+ * @XMAP_REGION_SEAL_FUTURE_WRITE: Nobody writes to it but by a mapping that there is
+ *	already, nor rebinds it.
+ */
+enum xmap_region_seals {
+	XMAP_REGION_SEAL_SEAL = 1 << 0,
+	XMAP_REGION_SEAL_SHRINK = 1 << 1,
+	XMAP_REGION_SEAL_GROW = 1 << 2,
+	XMAP_REGION_SEAL_WRITE = 1 << 3,
+	XMAP_REGION_SEAL_FUTURE_WRITE = 1 << 4,
+};
+
+/**
+ * struct xmap_cmd_region_seal - ioctl(XMAP_REGION_SEAL) on a region
+ * @size: sizeof(struct xmap_cmd_region_seal)
+ * @flags: Must be 0
+ * @seals: Set of enum xmap_region_seals to add
+ * @out_seals: Those that there are now
+ *
+ * Needs MANAGE and a handle of all of the region.
+ *
+ * Errors besides the general ones: EACCES, ESTALE, EPERM (sealed against more
+ * seals, or owned by somebody else), EBUSY.
+ */
+struct xmap_cmd_region_seal {
+	__u32 size;
+	__u32 flags;
+	__u32 seals;
+	__u32 out_seals;
+};
+#define XMAP_REGION_SEAL _IO(XMAP_TYPE, XMAP_CMD_REGION_SEAL)
+
+/**
+ * struct xmap_cmd_region_resize - ioctl(XMAP_REGION_RESIZE) on a region
+ * @size: sizeof(struct xmap_cmd_region_resize)
+ * @flags: Must be 0
+ * @length: Length in bytes, a multiple of the page size, not 0
+ *
+ * What is cut off is gone when the call returns, and is zero if it comes back.  What is
+ * new is zero.  Needs MANAGE and a handle of all of the region.
+ *
+ * Errors besides the general ones: EACCES, ESTALE, EPERM (sealed, or owned by somebody
+ * else), ENOSPC (longer than its fixed address has room), EDQUOT; of a region with huge
+ * pages ENOMEM (it cannot be committed), EFBIG (RLIMIT_FSIZE, as for a file).
+ */
+struct xmap_cmd_region_resize {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 length;
+};
+#define XMAP_REGION_RESIZE _IO(XMAP_TYPE, XMAP_CMD_REGION_RESIZE)
+
+/**
+ * struct xmap_cmd_region_give - ioctl(XMAP_REGION_GIVE) on a region
+ * @size: sizeof(struct xmap_cmd_region_give)
+ * @flags: Must be 0
+ *
+ * Give a region with a single owner away, for somebody else to take.  When the call
+ * returns, nobody reaches its memory: the caller's mappings stay, but to touch them is
+ * SIGBUS.  No copy is made but of pages under I/O, see XMAP_REGION_CREATE.  A child of
+ * fork() does not inherit mappings of such a region.
+ *
+ * Errors besides the general ones: EINVAL (it has no single owner), EPERM (it is not
+ * the caller's).
+ */
+struct xmap_cmd_region_give {
+	__u32 size;
+	__u32 flags;
+};
+#define XMAP_REGION_GIVE _IO(XMAP_TYPE, XMAP_CMD_REGION_GIVE)
+
+/**
+ * struct xmap_cmd_region_take - ioctl(XMAP_REGION_TAKE) on a region
+ * @size: sizeof(struct xmap_cmd_region_take)
+ * @flags: Must be 0
+ *
+ * Become the owner of a region that was given away, or whose owner's address space
+ * has ended, by a handle of all of the region.  The caller reaches what the handles and
+ * mappings that he has allow.  He no longer owns it when the handle by which he took it
+ * (or created it) is revoked, or closed and none of its mappings left: then somebody
+ * else can take it.
+ *
+ * No right is needed: of all who have a whole handle, also to read only, the first to
+ * ask has it.  So whoever gives lets nobody else have one but the one it is meant for.
+ *
+ * Errors besides the general ones: EINVAL (it has no single owner), EACCES (not a handle
+ * of all of it), EBUSY (somebody owns it), ESTALE.
+ */
+struct xmap_cmd_region_take {
+	__u32 size;
+	__u32 flags;
+};
+#define XMAP_REGION_TAKE _IO(XMAP_TYPE, XMAP_CMD_REGION_TAKE)
+
+/**
+ * struct xmap_cmd_region_rebind - ioctl(XMAP_REGION_REBIND) on a region
+ * @size: sizeof(struct xmap_cmd_region_rebind)
+ * @flags: Must be 0
+ * @out_generation: How often this was done now
+ *
+ * Put new pages, of zeroes, in the place of all that there are.  When the call
+ * returns, every mapping shows the new ones; while it runs, some old and some new.
+ * Needs MANAGE and WRITE and a handle of all of the region.
+ *
+ * Errors besides the general ones: EACCES, ESTALE, EPERM (sealed against writes, or
+ * owned by somebody else).
+ */
+struct xmap_cmd_region_rebind {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 out_generation;
+};
+#define XMAP_REGION_REBIND _IO(XMAP_TYPE, XMAP_CMD_REGION_REBIND)
+
+/**
+ * struct xmap_cmd_region_unlink - ioctl(XMAP_REGION_UNLINK) on a region
+ * @size: sizeof(struct xmap_cmd_region_unlink)
+ * @flags: Must be 0
+ *
+ * Take the name away.  Handles stay good; a persistent region ends with the last of
+ * them.  Needs MANAGE and a handle of all of the region, of which not all has been
+ * revoked.
+ *
+ * Errors besides the general ones: EACCES, ESTALE (all of it has been), ENOENT (it has no
+ * name).
+ */
+struct xmap_cmd_region_unlink {
+	__u32 size;
+	__u32 flags;
+};
+#define XMAP_REGION_UNLINK _IO(XMAP_TYPE, XMAP_CMD_REGION_UNLINK)
+
+/**
+ * struct xmap_cmd_region_notify - ioctl(XMAP_REGION_NOTIFY) on a region
+ * @size: sizeof(struct xmap_cmd_region_notify)
+ * @flags: Must be 0
+ *
+ * Have poll() on all other handles of the region say POLLIN.  Needs WRITE.
+ *
+ * Errors besides the general ones: EACCES, ESTALE.
+ */
+struct xmap_cmd_region_notify {
+	__u32 size;
+	__u32 flags;
+};
+#define XMAP_REGION_NOTIFY _IO(XMAP_TYPE, XMAP_CMD_REGION_NOTIFY)
+
+/**
+ * struct xmap_cmd_eventfd - ioctl(XMAP_EVENTFD) on an export, a target or a region
+ * @size: sizeof(struct xmap_cmd_eventfd)
+ * @flags: Must be 0
+ * @fd: An eventfd, or -1 for none any more
+ * @__reserved: Must be 0
+ *
+ * Have 1 added to the eventfd whenever what poll() says of this descriptor may have
+ * changed, whoever has caused it.  It may also be that nothing has: poll(), or the INFO
+ * command, tells.  Each descriptor has one eventfd at most, a new one takes the place
+ * of the old one, and several descriptors can have the same.  It stays until then, or
+ * until the descriptor is closed (in all processes that have it), and is not kept
+ * open by that: when it is closed itself, nobody is told any more.
+ *
+ * What happened before the call is not told of: look after it.
+ *
+ * Errors besides the general ones: EBADF (@fd is not open), EINVAL (@fd is not an
+ * eventfd).
+ */
+struct xmap_cmd_eventfd {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 __reserved;
+};
+#define XMAP_EVENTFD _IO(XMAP_TYPE, XMAP_CMD_EVENTFD)
 
 #endif /* _UAPI_LINUX_XMAP_H */
