@@ -116,6 +116,15 @@ err_free:
 	return rc;
 }
 
+static void channel_free(struct xmap_channel *ch)
+{
+	/* Not mapped in a child, where something else may be at that address by now. */
+	if (ch->state->alive)
+		xmap_channel_memory_unmap(ch->map, ch->ring);
+	munmap(ch->state, sizeof(*ch->state));
+	free(ch);
+}
+
 /* Two ends of each: @ours[FD_MEMORY] is not used. */
 static int channel_sockets(int *ours, int *theirs)
 {
@@ -138,12 +147,27 @@ static int channel_sockets(int *ours, int *theirs)
 	return 0;
 }
 
+static int memory_create(struct xmap_dev *dev, uint32_t ring, struct xmap_channel_memory *ret)
+{
+	int fd;
+
+	if (dev)
+		return xmap_channel_region_create(dev, ring, ret);
+	fd = xmap_channel_memory_create(ring);
+	if (fd < 0)
+		return fd;
+	*ret = (struct xmap_channel_memory){ .ours = fd, .theirs = fd };
+	return 0;
+}
+
 int xmap_channel_create(const struct xmap_channel_opts *opts, struct xmap_channel_fds *peer,
 			struct xmap_channel **ret)
 {
+	struct xmap_channel_memory mem;
 	struct xmap_channel_opts known;
 	int ours[XMAP_CHANNEL_NR_FDS];
 	struct xmap_channel_fds fds;
+	struct xmap_channel *ch;
 	uint32_t ring;
 	int rc;
 
@@ -155,25 +179,37 @@ int xmap_channel_create(const struct xmap_channel_opts *opts, struct xmap_channe
 	for (ring = XMAP_RING_MIN; ring < (known.ring ? known.ring : XMAP_RING_DEFAULT); )
 		ring *= 2;
 
-	rc = xmap_channel_memory_create(ring);
-	if (rc < 0)
+	rc = memory_create(known.dev, ring, &mem);
+	if (rc)
 		return rc;
-	fds.fd[FD_MEMORY] = rc;
 	rc = channel_sockets(ours, fds.fd);
 	if (rc)
 		goto err_memory;
-	ours[FD_MEMORY] = fds.fd[FD_MEMORY];
-	rc = channel_new(ours, 0, ring, known.flags, ret);
+	ours[FD_MEMORY] = mem.ours;
+	fds.fd[FD_MEMORY] = mem.theirs;
+	rc = channel_new(ours, 0, ring, known.flags, &ch);
 	if (rc)
 		goto err_sockets;
+	if (mem.lease) {
+		rc = xmap_channel_region_populate(ch->map, ring);
+		if (rc)
+			goto err_channel;
+		xmap_region_close(mem.whole);
+		ch->lease = mem.lease;
+	}
 	*peer = fds;
+	*ret = ch;
 	return 0;
 
+err_channel:
+	channel_free(ch);
 err_sockets:
 	close_all(ours + FD_BELL, XMAP_CHANNEL_NR_FDS - FD_BELL);
 	close_all(fds.fd + FD_BELL, XMAP_CHANNEL_NR_FDS - FD_BELL);
 err_memory:
-	close(fds.fd[FD_MEMORY]);
+	close(mem.theirs);
+	xmap_region_close(mem.lease);
+	xmap_region_close(mem.whole);
 	return rc;
 }
 
@@ -201,7 +237,11 @@ int xmap_channel_from_fds(const struct xmap_channel_opts *opts, const struct xma
 		return rc;
 	if (known.ring)
 		return -EINVAL;
-	rc = xmap_channel_memory_check(fds->fd[FD_MEMORY], &ring);
+	rc = -EBADFD;
+	if (known.dev)
+		rc = xmap_channel_region_check(known.dev, fds->fd[FD_MEMORY], &ring);
+	if (rc == -EBADFD)
+		rc = xmap_channel_memory_check(fds->fd[FD_MEMORY], &ring);
 	if (rc)
 		return rc;
 	for (i = FD_BELL; i < XMAP_CHANNEL_NR_FDS; i++) {
@@ -223,13 +263,10 @@ void xmap_channel_close(struct xmap_channel *ch)
 {
 	if (!ch)
 		return;
-	/* Not mapped in a child, where something else may be at that address by now. */
-	if (ch->state->alive)
-		xmap_channel_memory_unmap(ch->map, ch->ring);
-	munmap(ch->state, sizeof(*ch->state));
 	close_all(ch->bells, 2);
 	close(ch->fds);
-	free(ch);
+	xmap_region_close(ch->lease);
+	channel_free(ch);
 }
 
 /* ---- Its end ---- */

@@ -12,14 +12,20 @@
  * side's position, a record's length - is loaded once, and checked against what
  * the private positions allow, before use.  What cannot be ends the channel.
  *
- * A side that finds nothing to do spins for a moment if that has paid off lately,
- * and then sleeps: it stores what it needs in the ring, looks once more, and waits
+ * A side that finds nothing to do spins for a moment if that may pay off, and then
+ * sleeps: it stores what it needs in the ring, looks once more, and waits
  * in a socket for a bell, one byte from the other side.  Who moves a position looks
  * whether the other side sleeps, and only then makes a system call.  It is a socket
  * and not a futex because of death: nobody wakes a futex for a process that was
  * killed before it could, but the kernel closes its sockets whatever it was doing.
  * It is not an eventfd because the peer could make that block: what it does to its
  * own end of a socket cannot.
+ *
+ * The memory is a memfd, which nobody can take away, or where that is asked for a
+ * region, which who made the channel can take back from the peer.  A load from what
+ * has been taken back is SIGBUS, whatever was asked before it; so the peer has to ask
+ * for it, too, and to have a handler that calls xmap_channel_fault().  Who made it has
+ * nothing to fear: it is not the peer's to revoke, or to cut.
  */
 #ifndef XMAP_CHANNEL_H
 #define XMAP_CHANNEL_H
@@ -96,9 +102,7 @@ struct xmap_record_head {
  * @ended: We have shut it down: no more records
  * @over: The peer has, or is gone
  * @spins: May spin at all
- * @spin: Nanoseconds for which to spin next time; 0 if it does not pay off
- * @probe_in: Then: sleeps until it is tried again
- * @probe_every: How often it is tried
+ * @budget: Nanoseconds that may be spun in vain until more is earned
  * @counts: What has been done
  */
 struct xmap_lane {
@@ -121,9 +125,7 @@ struct xmap_lane {
 	bool ended;
 	bool over;
 	bool spins;
-	uint32_t spin;
-	uint32_t probe_in;
-	uint32_t probe_every;
+	int64_t budget;
 	struct xmap_channel_counts counts;
 } __attribute__((aligned(128)));
 
@@ -132,6 +134,7 @@ struct xmap_lane {
  * @alive: 1; 0 in a child
  * @error: Why the channel is dead for good, -errno, or 0
  * @gone: The peer is gone
+ * @rang: It was woken since we last spun
  * @send: The lane where we write
  * @recv: The lane where we read
  */
@@ -139,6 +142,7 @@ struct xmap_channel_state {
 	int alive;
 	int error;
 	bool gone;
+	bool rang;
 	struct xmap_lane send;
 	struct xmap_lane recv;
 };
@@ -150,6 +154,8 @@ struct xmap_channel_state {
  * @ring: Bytes of one ring
  * @bells: Sockets of the two rings, in their order
  * @fds: Socket for descriptors
+ * @lease: A region's handle by which the peer has the memory; NULL if it is not ours to
+ *	take back
  */
 struct xmap_channel {
 	struct xmap_channel_state *state;
@@ -157,6 +163,21 @@ struct xmap_channel {
 	uint32_t ring;
 	int bells[2];
 	int fds;
+	struct xmap_region *lease;
+};
+
+/**
+ * struct xmap_channel_memory - What a new channel is to lie in
+ * @ours: Descriptor to be mapped here
+ * @theirs: Descriptor for the peer: the same one if it is a memfd
+ * @whole: Region: what @ours is the descriptor of, not needed once it is mapped
+ * @lease: Region: what @theirs is a duplicate of
+ */
+struct xmap_channel_memory {
+	int ours;
+	int theirs;
+	struct xmap_region *whole;
+	struct xmap_region *lease;
 };
 
 /**
@@ -188,24 +209,52 @@ static inline unsigned char *xmap_lane_at(const struct xmap_lane *lane)
 	return lane->bytes + (lane->mine & (lane->size - 1));
 }
 
+/* Bytes that we may move on: room to the writer, records to the reader. */
+static inline uint32_t xmap_lane_avail(const struct xmap_lane *lane)
+{
+	return lane->theirs + lane->base - lane->mine;
+}
+
 /* channel.c */
 int xmap_channel_fail(struct xmap_channel *ch, int error);
 
 /* channel_memory.c: what the rings lie in */
+off_t xmap_channel_memory_size(uint32_t ring);
 int xmap_channel_memory_create(uint32_t ring);
 int xmap_channel_memory_check(int fd, uint32_t *ring);
+int xmap_channel_memory_ring(off_t size, uint32_t *ring);
+int xmap_channel_memory_magic(int fd);
 int xmap_channel_memory_map(int fd, uint32_t ring, struct xmap_shared **ret);
 void xmap_channel_memory_unmap(struct xmap_shared *map, uint32_t ring);
+bool xmap_channel_memory_has(const struct xmap_shared *map, uint32_t ring, const void *addr);
+int xmap_channel_memory_replace(struct xmap_shared *map, uint32_t ring);
 unsigned char *xmap_channel_memory_bytes(struct xmap_shared *map, uint32_t ring, int which);
 
+/* channel_region.c: the same in a region */
+int xmap_channel_region_create(struct xmap_dev *dev, uint32_t ring,
+			       struct xmap_channel_memory *ret);
+int xmap_channel_region_check(struct xmap_dev *dev, int fd, uint32_t *ring);
+int xmap_channel_region_populate(struct xmap_shared *map, uint32_t ring);
+
 /* channel_wait.c: positions, sleeping and waking */
-uint32_t xmap_lane_avail(const struct xmap_lane *lane);
 int xmap_lane_refresh(struct xmap_channel *ch, struct xmap_lane *lane);
 int xmap_lane_wait(struct xmap_channel *ch, struct xmap_lane *lane, uint32_t need,
 		   struct xmap_deadline *deadline);
-int xmap_lane_advance(struct xmap_channel *ch, struct xmap_lane *lane, uint32_t bytes);
+int xmap_lane_wake(struct xmap_channel *ch, struct xmap_lane *lane, uint32_t need);
 int xmap_lane_arm(struct xmap_channel *ch, struct xmap_lane *lane, uint32_t need);
 int xmap_deadline_poll(struct xmap_deadline *deadline, int fd, short events);
+
+/* Move our position, and wake the peer if it sleeps and that is what it sleeps for. */
+static inline int xmap_lane_advance(struct xmap_channel *ch, struct xmap_lane *lane,
+				    uint32_t bytes)
+{
+	uint32_t need;
+
+	lane->mine += bytes;
+	__atomic_store_n(lane->my_pos, lane->mine, __ATOMIC_SEQ_CST);
+	need = __atomic_load_n(lane->their_need, __ATOMIC_SEQ_CST);
+	return need ? xmap_lane_wake(ch, lane, need) : 0;
+}
 
 /* channel_fds.c: descriptors that come with records */
 int xmap_channel_fds_send(struct xmap_channel *ch, const int *fds, unsigned int nfds,

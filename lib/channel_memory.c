@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The memory of a channel.  Only this file knows what it is: a memfd that is
- * sealed, so that nobody can cut off what the other has mapped, which would be a
- * SIGBUS.
+ * The memory of a channel, and how it is mapped.  It is a memfd (or a region, see
+ * channel_region.c) that is sealed, so that nobody can cut off what the other has
+ * mapped, which would be a SIGBUS.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 _Static_assert(sizeof(struct xmap_shared) <= XMAP_PAGE_SIZE, "the rings' bytes follow");
 _Static_assert(sizeof(struct xmap_word) == 128, "the layout is the same for all programs");
 
-static off_t memory_size(uint32_t ring)
+off_t xmap_channel_memory_size(uint32_t ring)
 {
 	return XMAP_PAGE_SIZE + 2 * (off_t)ring;
 }
@@ -51,7 +51,7 @@ int xmap_channel_memory_create(uint32_t ring)
 		return fd;
 	/* All of it now: what cannot be had must be an error here, and no signal later. */
 	do {
-		rc = fallocate(fd, 0, 0, memory_size(ring));
+		rc = fallocate(fd, 0, 0, xmap_channel_memory_size(ring));
 	} while (rc && errno == EINTR);
 	if (rc || pwrite(fd, XMAP_CHANNEL_MAGIC, sizeof(XMAP_CHANNEL_MAGIC), 0) < 0 ||
 	    fcntl(fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) < 0) {
@@ -62,17 +62,40 @@ int xmap_channel_memory_create(uint32_t ring)
 	return fd;
 }
 
+/* 0 and the bytes of each ring, if that is how long the memory of a channel can be. */
+int xmap_channel_memory_ring(off_t size, uint32_t *ring)
+{
+	off_t half = (size - (off_t)XMAP_PAGE_SIZE) / 2;
+
+	if (half < XMAP_RING_MIN || half > XMAP_RING_MAX || half & (half - 1) ||
+	    size != xmap_channel_memory_size(half))
+		return -EINVAL;
+	*ring = half;
+	return 0;
+}
+
+/* Does it begin as the memory of a channel does? */
+int xmap_channel_memory_magic(int fd)
+{
+	char magic[sizeof(XMAP_CHANNEL_MAGIC)];
+	ssize_t n;
+
+	n = pread(fd, magic, sizeof(magic), 0);
+	if (n == sizeof(magic) && !memcmp(magic, XMAP_CHANNEL_MAGIC, sizeof(magic)))
+		return 0;
+	return n < 0 && errno == ESTALE ? -ESTALE : -EINVAL;
+}
+
 /*
  * Is it what the other side should have made?  Huge pages have seals too, but can
  * be missing when they are touched; files of a mounted tmpfs cannot have these.
  */
 int xmap_channel_memory_check(int fd, uint32_t *ring)
 {
-	char magic[sizeof(XMAP_CHANNEL_MAGIC)];
 	struct statfs fs;
 	struct stat st;
-	off_t size;
 	int seals;
+	int rc;
 
 	seals = fcntl(fd, F_GET_SEALS);
 	if (seals < 0)
@@ -83,15 +106,8 @@ int xmap_channel_memory_check(int fd, uint32_t *ring)
 		return -EBADFD;
 	if ((seals & SEALS) != SEALS)
 		return -EINVAL;
-	size = (st.st_size - (off_t)XMAP_PAGE_SIZE) / 2;
-	if (size < XMAP_RING_MIN || size > XMAP_RING_MAX || size & (size - 1) ||
-	    st.st_size != memory_size(size))
-		return -EINVAL;
-	if (pread(fd, magic, sizeof(magic), 0) != sizeof(magic) ||
-	    memcmp(magic, XMAP_CHANNEL_MAGIC, sizeof(magic)))
-		return -EINVAL;
-	*ring = size;
-	return 0;
+	rc = xmap_channel_memory_ring(st.st_size, ring);
+	return rc ? rc : xmap_channel_memory_magic(fd);
 }
 
 /* In our address space each ring is there twice. */
@@ -138,6 +154,21 @@ int xmap_channel_memory_map(int fd, uint32_t ring, struct xmap_shared **ret)
 void xmap_channel_memory_unmap(struct xmap_shared *map, uint32_t ring)
 {
 	munmap(map, map_size(ring));
+}
+
+bool xmap_channel_memory_has(const struct xmap_shared *map, uint32_t ring, const void *addr)
+{
+	return (uintptr_t)addr - (uintptr_t)map < map_size(ring);
+}
+
+/* Zeroes that are nobody else's, in the place of all that can be a SIGBUS. */
+int xmap_channel_memory_replace(struct xmap_shared *map, uint32_t ring)
+{
+	if (mmap(map, map_size(ring), PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED ||
+	    madvise(map, map_size(ring), MADV_DONTFORK))
+		return -errno;
+	return 0;
 }
 
 unsigned char *xmap_channel_memory_bytes(struct xmap_shared *map, uint32_t ring, int which)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "channel.h"
 
@@ -32,7 +33,8 @@ static ssize_t iov_length(const struct iovec *iov, int iovcnt)
 
 /* ---- Sending ---- */
 
-static int lane_reserve(struct xmap_channel *ch, size_t length, struct xmap_deadline *deadline)
+static inline int lane_reserve(struct xmap_channel *ch, size_t length,
+			       struct xmap_deadline *deadline)
 {
 	struct xmap_lane *lane = &ch->state->send;
 	uint32_t size;
@@ -47,21 +49,34 @@ static int lane_reserve(struct xmap_channel *ch, size_t length, struct xmap_dead
 	size = xmap_record_size(length);
 	if (lane->ended || __atomic_load_n(&ch->state->gone, __ATOMIC_RELAXED))
 		return -EPIPE;
-	rc = xmap_lane_wait(ch, lane, size, deadline);
-	if (rc)
-		return rc;
-	/* There may be room, but nobody who would ever read it. */
-	if (__atomic_load_n(&ch->state->gone, __ATOMIC_RELAXED))
-		return -EPIPE;
+	if (xmap_lane_avail(lane) < size) {
+		rc = xmap_lane_wait(ch, lane, size, deadline);
+		if (rc)
+			return rc;
+		/* There may be room, but nobody who would ever read it. */
+		if (__atomic_load_n(&ch->state->gone, __ATOMIC_RELAXED))
+			return -EPIPE;
+	}
 	lane->held = size;
 	return 0;
+}
+
+static inline int lane_publish(struct xmap_channel *ch, uint32_t length, uint32_t nfds)
+{
+	struct xmap_lane *lane = &ch->state->send;
+	struct xmap_record_head *head = (struct xmap_record_head *)xmap_lane_at(lane);
+
+	head->length = length;
+	head->nfds = nfds;
+	lane->held = 0;
+	lane->counts.records++;
+	lane->counts.bytes += length;
+	return xmap_lane_advance(ch, lane, xmap_record_size(length));
 }
 
 static int lane_commit(struct xmap_channel *ch, size_t length, const int *fds, unsigned int nfds,
 		       struct xmap_deadline *deadline)
 {
-	struct xmap_lane *lane = &ch->state->send;
-	struct xmap_record_head *head;
 	int rc;
 
 	if (nfds > XMAP_CHANNEL_FDS_MAX)
@@ -71,13 +86,7 @@ static int lane_commit(struct xmap_channel *ch, size_t length, const int *fds, u
 		if (rc)
 			return rc;
 	}
-	head = (struct xmap_record_head *)xmap_lane_at(lane);
-	head->length = length;
-	head->nfds = nfds;
-	lane->held = 0;
-	lane->counts.records++;
-	lane->counts.bytes += length;
-	return xmap_lane_advance(ch, lane, xmap_record_size(length));
+	return lane_publish(ch, length, nfds);
 }
 
 int xmap_channel_reserve(struct xmap_channel *ch, size_t length, int timeout, void **ret)
@@ -131,11 +140,21 @@ int xmap_channel_sendv(struct xmap_channel *ch, const struct iovec *iov, int iov
 	return rc;
 }
 
+/* As sendv would; but most records go this way, and it is short. */
 int xmap_channel_send(struct xmap_channel *ch, const void *buf, size_t length, int timeout)
 {
-	struct iovec iov = { (void *)buf, length };
+	struct xmap_deadline deadline = { .timeout = timeout };
+	int rc;
 
-	return xmap_channel_sendv(ch, &iov, 1, NULL, 0, timeout);
+	if (length > SSIZE_MAX)
+		return -EINVAL;
+	rc = lane_reserve(ch, length, &deadline);
+	if (rc)
+		return rc;
+	if (length)
+		memcpy(xmap_lane_at(&ch->state->send) + sizeof(struct xmap_record_head), buf,
+		       length);
+	return lane_publish(ch, length, 0);
 }
 
 /* ---- Receiving ---- */
@@ -144,7 +163,7 @@ int xmap_channel_send(struct xmap_channel *ch, const void *buf, size_t length, i
  * Hold the next record.  Its head is the peer's to scribble on: it is copied, and
  * what was copied is checked and used.
  */
-static int lane_hold(struct xmap_channel *ch, int timeout)
+static inline int lane_hold(struct xmap_channel *ch, int timeout)
 {
 	struct xmap_deadline deadline = { .timeout = timeout };
 	struct xmap_lane *lane = &ch->state->recv;
@@ -155,9 +174,11 @@ static int lane_hold(struct xmap_channel *ch, int timeout)
 	rc = channel_ready(ch);
 	if (rc || lane->held)
 		return rc;
-	rc = xmap_lane_wait(ch, lane, XMAP_RECORD_ALIGN, &deadline);
-	if (rc)
-		return rc;
+	if (xmap_lane_avail(lane) < XMAP_RECORD_ALIGN) {
+		rc = xmap_lane_wait(ch, lane, XMAP_RECORD_ALIGN, &deadline);
+		if (rc)
+			return rc;
+	}
 	head = (const volatile struct xmap_record_head *)xmap_lane_at(lane);
 	lane->record.length = head->length;
 	lane->record.nfds = head->nfds;
@@ -211,27 +232,33 @@ int xmap_channel_take_fds(struct xmap_channel *ch, int *fds, unsigned int count)
 	return lane->record.nfds;
 }
 
+static inline void lane_release(struct xmap_channel *ch, uint32_t length)
+{
+	struct xmap_lane *lane = &ch->state->recv;
+
+	lane->held = 0;
+	lane->counts.records++;
+	lane->counts.bytes += length;
+	/* The record was received: that the peer cannot be woken is for the next call to say. */
+	xmap_lane_advance(ch, lane, xmap_record_size(length));
+}
+
 int xmap_channel_release(struct xmap_channel *ch)
 {
 	struct xmap_lane *lane = &ch->state->recv;
-	uint32_t held = lane->held;
 	int rc;
 
 	rc = channel_ready(ch);
 	if (rc)
 		return rc;
-	if (!held)
+	if (!lane->held)
 		return -EINVAL;
 	if (!lane->took_fds) {
 		rc = xmap_channel_fds_drop(ch);
 		if (rc)
 			return rc;
 	}
-	lane->held = 0;
-	lane->counts.records++;
-	lane->counts.bytes += lane->record.length;
-	/* The record was received: that the peer cannot be woken is for the next call to say. */
-	xmap_lane_advance(ch, lane, held);
+	lane_release(ch, lane->record.length);
 	return 0;
 }
 
@@ -265,17 +292,38 @@ ssize_t xmap_channel_recvv(struct xmap_channel *ch, const struct iovec *iov, int
 		from += part;
 		length -= part;
 	}
+	length = lane->record.length;
+	/* Its descriptors are taken, so this cannot fail; but its bytes may have been, too. */
+	if (xmap_channel_release(ch) == -ESTALE) {
+		while (taken)
+			close(fds[--taken]);
+		return -ESTALE;
+	}
 	if (nfds)
 		*nfds = taken;
-	length = lane->record.length;
-	/* Its descriptors are taken, so this cannot fail. */
-	xmap_channel_release(ch);
 	return length;
 }
 
+/* As recvv would; but most records come this way, and it is short. */
 ssize_t xmap_channel_recv(struct xmap_channel *ch, void *buf, size_t length, int timeout)
 {
-	struct iovec iov = { buf, length };
+	struct xmap_lane *lane = &ch->state->recv;
+	uint32_t got;
+	int rc;
 
-	return xmap_channel_recvv(ch, &iov, 1, NULL, NULL, timeout);
+	if (length > SSIZE_MAX)
+		return -EINVAL;
+	rc = lane_hold(ch, timeout);
+	if (rc)
+		return rc;
+	got = lane->record.length;
+	if (got > length || !lane->took_fds)
+		return -EMSGSIZE;
+	if (got)
+		memcpy(buf, lane_held(lane), got);
+	/* What was copied may have been taken back, and nothing but zeroes. */
+	if (channel_ready(ch) == -ESTALE)
+		return -ESTALE;
+	lane_release(ch, got);
+	return got;
 }

@@ -13,17 +13,24 @@
 
 #include "channel.h"
 
-/* Nanoseconds to spin at most, and at least if at all; about what it costs to be woken. */
-#define SPIN_MAX 40000
-#define SPIN_MIN 2000
 /*
- * Where it had stopped to pay off, one sleep of so many is begun with spinning: of
- * ever fewer as long as it does not.
+ * Nanoseconds to spin at most: about what it costs to be woken, and for a peer that
+ * has just been woken also what that costs, or two that answer each other could never
+ * again be awake at the same time.
  */
-#define PROBE_MIN 16
-#define PROBE_MAX 1024
-/* Looks between two looks at the clock. */
-#define SPIN_LOOKS 32
+#define SPIN_MAX 40000
+#define SPIN_RANG 200000
+/*
+ * Where the peer does not answer meanwhile that is time lost, of which one may lose a
+ * budget: what is slept earns so much of it, and spinning that pays off refills it.
+ */
+#define SPIN_EARNS 64
+#define SPIN_BUDGET (4 * SPIN_RANG)
+/*
+ * Looks between two looks at the clock: few, as in a virtual machine a pause can take
+ * a microsecond.
+ */
+#define SPIN_LOOKS 4
 
 /* Of so many calls that find nothing and do not wait, one asks whether the peer lives. */
 #define MISSES 64
@@ -77,12 +84,6 @@ int xmap_deadline_poll(struct xmap_deadline *deadline, int fd, short events)
 
 /* ---- Positions ---- */
 
-/* Bytes that we may move on: room to the writer, records to the reader. */
-uint32_t xmap_lane_avail(const struct xmap_lane *lane)
-{
-	return lane->theirs + lane->base - lane->mine;
-}
-
 /*
  * Look where the peer is.  It has gone on, and no further than to where we are, or
  * it is lying.
@@ -103,6 +104,7 @@ static int ring_bell(struct xmap_channel *ch, struct xmap_lane *lane)
 	ssize_t n;
 
 	lane->counts.bells++;
+	__atomic_store_n(&ch->state->rang, true, __ATOMIC_RELAXED);
 	do {
 		n = send(lane->bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
@@ -117,18 +119,12 @@ static int ring_bell(struct xmap_channel *ch, struct xmap_lane *lane)
 	return xmap_channel_fail(ch, -errno);
 }
 
-/* Move our position, and wake the peer if it sleeps and that is what it sleeps for. */
-int xmap_lane_advance(struct xmap_channel *ch, struct xmap_lane *lane, uint32_t bytes)
+/* The peer sleeps: wake it if there is now what it sleeps for. */
+int xmap_lane_wake(struct xmap_channel *ch, struct xmap_lane *lane, uint32_t need)
 {
-	uint32_t need;
 	int rc;
 
-	lane->mine += bytes;
-	__atomic_store_n(lane->my_pos, lane->mine, __ATOMIC_SEQ_CST);
-	need = __atomic_load_n(lane->their_need, __ATOMIC_SEQ_CST);
-	if (!need)
-		return 0;
-	/* Where it sleeps: what it may move on is what we may not. */
+	/* What it may move on is what we may not. */
 	rc = xmap_lane_refresh(ch, lane);
 	if (rc || need > lane->size - xmap_lane_avail(lane))
 		return rc;
@@ -153,50 +149,43 @@ static bool spin_once(const struct xmap_lane *lane)
 }
 
 /*
- * Spin, for as long as it has paid off lately: where the peer runs at the same time
- * it answers within the time that sleeping and waking would take.  Where it waits
- * for our processor, spinning keeps it from answering.
+ * Spin, if there is a budget for it: where the peer runs at the same time it answers
+ * within the time that sleeping and waking would take.  Where it waits for our
+ * processor, spinning keeps it from answering.
  */
 static int lane_spin(struct xmap_channel *ch, struct xmap_lane *lane, uint32_t need)
 {
-	uint32_t limit = lane->spin;
-	int64_t end;
+	bool rang = __atomic_exchange_n(&ch->state->rang, false, __ATOMIC_RELAXED);
+	int64_t limit = rang ? SPIN_RANG : SPIN_MAX;
+	int64_t start, time;
 	int rc;
 
-	if (!lane->spins)
+	if (!lane->spins || lane->budget < limit)
 		return 0;
-	if (!limit && lane->probe_in) {
-		lane->probe_in--;
-		return 0;
-	}
-	end = now() + (limit ? limit : SPIN_MAX);
-	for (;;) {
+	start = now();
+	do {
 		if (spin_once(lane)) {
 			rc = xmap_lane_refresh(ch, lane);
 			if (rc)
 				return rc;
 		}
-		if (xmap_lane_avail(lane) >= need) {
-			/* Later than we would have looked: others had the processor. */
-			if (now() > end)
-				break;
+		time = now() - start;
+		/* Later than we would have looked, others had the processor: that is lost, too. */
+		if (time <= limit && xmap_lane_avail(lane) >= need) {
 			lane->counts.spins++;
-			lane->spin = SPIN_MAX;
-			lane->probe_every = 0;
+			lane->budget = SPIN_BUDGET;
 			return 0;
 		}
-		if (now() > end)
-			break;
-	}
-	if (limit / 2 >= SPIN_MIN) {
-		lane->spin = limit / 2;
-		return 0;
-	}
-	lane->spin = 0;
-	if (lane->probe_every < PROBE_MAX)
-		lane->probe_every = lane->probe_every ? 2 * lane->probe_every : PROBE_MIN;
-	lane->probe_in = lane->probe_every;
+	} while (time <= limit);
+	lane->budget -= limit;
 	return 0;
+}
+
+static void lane_earn(struct xmap_lane *lane, int64_t slept)
+{
+	lane->budget += slept / SPIN_EARNS;
+	if (lane->budget > SPIN_BUDGET)
+		lane->budget = SPIN_BUDGET;
 }
 
 /* Nothing comes any more by this lane: -EPIPE.  @events: what poll() has seen. */
@@ -232,6 +221,7 @@ static int lane_doze(struct xmap_channel *ch, struct xmap_lane *lane,
 static int lane_sleep(struct xmap_channel *ch, struct xmap_lane *lane, uint32_t need,
 		      struct xmap_deadline *deadline)
 {
+	int64_t start = lane->spins ? now() : 0;
 	uint32_t theirs = lane->theirs;
 	int idle = 0;
 	int rc, woken = 0;
@@ -258,6 +248,8 @@ static int lane_sleep(struct xmap_channel *ch, struct xmap_lane *lane, uint32_t 
 		} while (woken == -EINTR);
 	}
 	__atomic_store_n(lane->my_need, 0, __ATOMIC_RELAXED);
+	if (lane->spins)
+		lane_earn(lane, now() - start);
 	return rc;
 }
 
@@ -280,14 +272,12 @@ static int lane_miss(struct xmap_channel *ch, struct xmap_lane *lane, uint32_t n
 	return lane_over(ch, lane, events);
 }
 
-/* Wait until we may move on by so many bytes. */
+/* Wait until we may move on by so many bytes, which as far as we know we may not. */
 int xmap_lane_wait(struct xmap_channel *ch, struct xmap_lane *lane, uint32_t need,
 		   struct xmap_deadline *deadline)
 {
 	int rc;
 
-	if (xmap_lane_avail(lane) >= need)
-		return 0;
 	rc = xmap_lane_refresh(ch, lane);
 	if (rc || xmap_lane_avail(lane) >= need)
 		return rc;

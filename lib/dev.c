@@ -15,8 +15,9 @@
 #define XMAP_OPTS_MAX 4096
 
 /*
- * Every command promises that EINTR means "nothing was done", so that calling
- * again is always right and callers need not think of signals.
+ * EINTR means that nothing was done, or (XMAP_DENY) what can be done once more, so that
+ * calling again is always right and callers need not think of signals.  Who is told
+ * anything else (XMAP_REVOKE) is being killed.
  */
 int xmap_ioctl(int fd, unsigned long command, void *arg)
 {

@@ -27,7 +27,7 @@ static int xmap_export_set(struct xmap_export *offer, int fd, struct xmap_export
 	return 0;
 }
 
-static int xmap_name_copy(char *to, const char *from)
+int xmap_name_copy(char *to, const char *from)
 {
 	size_t len = from ? strlen(from) : 0;
 
@@ -139,11 +139,18 @@ int xmap_export_info(struct xmap_export *offer, struct xmap_cmd_export_info *ret
 	return 0;
 }
 
+/* recvmsg() without MSG_CMSG_CLOEXEC gives a descriptor that exec would pass on. */
+int xmap_fd_cloexec(int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	return flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
 int xmap_export_from_fd(struct xmap_dev *dev, int fd, struct xmap_export **ret)
 {
 	struct xmap_export probe = { .fd = fd }, *offer;
 	struct xmap_cmd_export_info info;
-	int flags;
 	int rc;
 
 	if (dev->backend != XMAP_BACKEND_MODULE)
@@ -151,10 +158,9 @@ int xmap_export_from_fd(struct xmap_dev *dev, int fd, struct xmap_export **ret)
 	rc = xmap_export_info(&probe, &info);
 	if (rc < 0)
 		return rc == -ENOTTY ? -EBADFD : rc;
-	/* recvmsg() without MSG_CMSG_CLOEXEC gives one that exec would pass on. */
-	flags = fcntl(fd, F_GETFD);
-	if (flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0)
-		return -errno;
+	rc = xmap_fd_cloexec(fd);
+	if (rc)
+		return rc;
 	offer = malloc(sizeof(*offer));
 	return offer ? xmap_export_set(offer, fd, ret) : -ENOMEM;
 }
@@ -199,7 +205,7 @@ void xmap_export_close(struct xmap_export *offer)
 	free(offer);
 }
 
-static int xmap_revoke_fd(int fd, uint64_t serial, uint64_t addr, uint64_t length)
+int xmap_revoke_fd(int fd, uint64_t serial, uint64_t addr, uint64_t length)
 {
 	struct xmap_cmd_revoke cmd = {
 		.size = sizeof(cmd),
@@ -228,6 +234,23 @@ int xmap_revoke(struct xmap_dev *dev, uint64_t serial, uint64_t addr, uint64_t l
 	if (dev->backend != XMAP_BACKEND_MODULE)
 		return -EOPNOTSUPP;
 	return xmap_revoke_fd(dev->fd, serial, addr, length);
+}
+
+int xmap_eventfd_set(int fd, int eventfd)
+{
+	struct xmap_cmd_eventfd cmd = {
+		.size = sizeof(cmd),
+		.fd = eventfd,
+	};
+	int rc;
+
+	rc = xmap_ioctl(fd, XMAP_EVENTFD, &cmd);
+	return rc < 0 ? rc : 0;
+}
+
+int xmap_export_eventfd(struct xmap_export *offer, int fd)
+{
+	return xmap_eventfd_set(offer->fd, fd);
 }
 
 int xmap_self_deny(struct xmap_dev *dev, uint32_t flags)

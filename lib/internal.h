@@ -67,6 +67,17 @@ struct xmap_procmaps {
 int xmap_ioctl(int fd, unsigned long command, void *arg);
 int xmap_opts_copy(void *known, size_t known_size, const void *opts);
 
+/* export.c */
+int xmap_name_copy(char *to, const char *from);
+int xmap_fd_cloexec(int fd);
+int xmap_revoke_fd(int fd, uint64_t serial, uint64_t addr, uint64_t length);
+int xmap_eventfd_set(int fd, int eventfd);
+
+/* region.c */
+struct xmap_region *xmap_region_alloc(void);
+void xmap_region_free(struct xmap_region *region);
+void xmap_region_adopt(struct xmap_region *region, int fd);
+
 /* target.c */
 int xmap_target_opts_get(const struct xmap_target_opts *opts, struct xmap_target_opts *known);
 struct xmap_target *xmap_target_alloc(void);

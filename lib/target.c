@@ -267,3 +267,8 @@ int xmap_target_info(struct xmap_target *target, struct xmap_cmd_target_info *re
 	*ret = info;
 	return 0;
 }
+
+int xmap_target_eventfd(struct xmap_target *target, int fd)
+{
+	return target->proc ? -EOPNOTSUPP : xmap_eventfd_set(target->fd, fd);
+}

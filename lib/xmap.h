@@ -27,6 +27,7 @@ extern "C" {
 
 struct xmap_dev;
 struct xmap_export;
+struct xmap_region;
 struct xmap_target;
 struct xmap_maps;
 struct xmap_channel;
@@ -53,9 +54,10 @@ struct xmap_channel;
 /**
  * enum xmap_backend_kind - How the kernel is reached
  * @XMAP_BACKEND_MODULE: /dev/xmap: everything works.
- * @XMAP_BACKEND_SYSCALLS: process_vm_readv(2), process_vm_writev(2) and
- *	/proc/PID/mem: targets by PID or pidfd can be opened, read, written,
- *	listed (maps) and transferred; everything else is -EOPNOTSUPP.
+ * @XMAP_BACKEND_SYSCALLS: process_vm_readv(2) and /proc/PID/mem: targets by PID or
+ *	pidfd can be opened, derived, read, written, listed (maps) and transferred,
+ *	and tell what they are (info); everything else is -EOPNOTSUPP.  Channels
+ *	need no backend, if not of a region.
  */
 enum xmap_backend_kind {
 	XMAP_BACKEND_MODULE = 1,
@@ -221,6 +223,18 @@ XMAP_API void xmap_target_close(struct xmap_target *target);
 XMAP_API int xmap_target_fd(const struct xmap_target *target);
 
 /**
+ * xmap_target_eventfd - Have 1 added to an eventfd when poll(2) may say something new
+ * @target: The target
+ * @fd: See eventfd(2), in the place of the one before; -1 for none any more.  Stays the
+ *	caller's, who may close it
+ *
+ * What happened before is not told of: poll(2) afterwards.
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_target_eventfd(struct xmap_target *target, int fd);
+
+/**
  * xmap_target_info - Rights, range, process and state of a target
  * @target: The target
  * @ret: Out: the answer
@@ -338,6 +352,18 @@ XMAP_API int xmap_export_info(struct xmap_export *offer, struct xmap_cmd_export_
 XMAP_API int xmap_export_fd(const struct xmap_export *offer);
 
 /**
+ * xmap_export_eventfd - Have 1 added to an eventfd when poll(2) may say something new
+ * @offer: The export
+ * @fd: See eventfd(2), in the place of the one before; -1 for none any more.  Stays the
+ *	caller's, who may close it
+ *
+ * What happened before is not told of: poll(2) afterwards.
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_export_eventfd(struct xmap_export *offer, int fd);
+
+/**
  * xmap_export_close - End an export handle
  * @offer: The handle, or NULL.  What was accepted lives on
  */
@@ -368,7 +394,8 @@ XMAP_API int xmap_target_revoke(struct xmap_target *target, uint64_t addr, uint6
 /**
  * xmap_revoke - Take back by number
  * @dev: The library handle
- * @serial: Number of an export or a target, as xmap_list() shows it
+ * @serial: Number of an export, a target, a handle of a region or the name of a
+ *	persistent one, as xmap_list() shows it
  * @addr: First address
  * @length: Bytes; 0 (with @addr 0) for everything
  *
@@ -385,6 +412,198 @@ XMAP_API int xmap_revoke(struct xmap_dev *dev, uint64_t serial, uint64_t addr, u
  * without the module.
  */
 XMAP_API int xmap_self_deny(struct xmap_dev *dev, uint32_t flags);
+
+/* ---- Regions: xmap_region_create(3) ---- */
+
+/**
+ * struct xmap_region_opts - Options of xmap_region_create()
+ * @sz: sizeof(struct xmap_region_opts)
+ * @flags: Set of enum xmap_region_flags
+ * @mode: With XMAP_REGION_PUBLISH: who may open it, bits of 0666
+ * @name: With XMAP_REGION_PUBLISH: a name of at most XMAP_NAME_SIZE - 1 printable
+ *	characters without slash; else NULL
+ * @gid: With XMAP_REGION_PUBLISH: group of @mode; 0 for the effective one, so that
+ *	group 0 can only be had by those who have it for that
+ * @__reserved: Must be 0
+ * @reserve: With XMAP_REGION_FIXED_ADDRESS: how long it can become; 0 for its length.
+ *	Counts against the limit of bytes
+ * @addr: With XMAP_REGION_FIXED_ADDRESS: its address, or 0 for any
+ */
+struct xmap_region_opts {
+	size_t sz;
+	uint32_t flags;
+	uint32_t mode;
+	const char *name;
+	uint32_t gid;
+	uint32_t __reserved;
+	uint64_t reserve;
+	uint64_t addr;
+};
+
+/**
+ * xmap_region_create - Make a region
+ * @dev: The library handle
+ * @length: Bytes, a multiple of the page size
+ * @opts: Options, or NULL for a plain one
+ * @ret: Out: a handle of all of it; end it with xmap_region_close()
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_region_create(struct xmap_dev *dev, size_t length,
+				const struct xmap_region_opts *opts, struct xmap_region **ret);
+
+/**
+ * xmap_region_open - Open a published region by its name
+ * @dev: The library handle
+ * @name: Its name, as published in this user namespace
+ * @rights: Rights that the handle is to have; 0 for XMAP_RIGHT_READ
+ * @ret: Out: a handle of all of it; end it with xmap_region_close()
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_region_open(struct xmap_dev *dev, const char *name, uint32_t rights,
+			      struct xmap_region **ret);
+
+/**
+ * xmap_region_from_fd - Make a handle of a region's descriptor
+ * @dev: The library handle
+ * @fd: The descriptor, for instance one received by SCM_RIGHTS; the handle's on
+ *	success, still the caller's on failure
+ * @ret: Out: the handle; end it with xmap_region_close()
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP without the module.
+ */
+XMAP_API int xmap_region_from_fd(struct xmap_dev *dev, int fd, struct xmap_region **ret);
+
+/**
+ * xmap_region_derive - Make a handle with fewer rights or a smaller range
+ * @region: The handle, which may be closed afterwards
+ * @rights: A subset of its rights, with XMAP_RIGHT_READ, XMAP_RIGHT_WRITE or both
+ * @offset: First offset
+ * @length: Bytes; 0 (with @offset 0) for its whole range, with what comes there later
+ * @ret: Out: the handle; end it with xmap_region_close()
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_region_derive(struct xmap_region *region, uint32_t rights, uint64_t offset,
+				uint64_t length, struct xmap_region **ret);
+
+/**
+ * xmap_region_info - What a region and a handle are
+ * @region: The handle
+ * @ret: Out: the answer
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_region_info(struct xmap_region *region, struct xmap_cmd_region_info *ret);
+
+/**
+ * xmap_region_fd - The handle's descriptor, for poll(2), read(2), write(2) and SCM_RIGHTS
+ * @region: The handle, whose descriptor it stays
+ *
+ * Return: the descriptor.
+ */
+XMAP_API int xmap_region_fd(const struct xmap_region *region);
+
+/**
+ * xmap_region_close - End a handle
+ * @region: The handle, or NULL.  What was mapped by it, or derived from it, lives on
+ */
+XMAP_API void xmap_region_close(struct xmap_region *region);
+
+/**
+ * xmap_region_map - Map a part of a region
+ * @region: The handle, which may be closed afterwards
+ * @offset: First offset, a multiple of the page size
+ * @length: Bytes
+ * @prot: PROT_READ, PROT_WRITE
+ * @ret: Out: the address; end the mapping with munmap(2)
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_region_map(struct xmap_region *region, uint64_t offset, size_t length, int prot,
+			     void **ret);
+
+/**
+ * xmap_region_revoke - Take a range back from a handle and all that was derived from it
+ * @region: The handle
+ * @offset: First offset
+ * @length: Bytes; 0 (with @offset 0) for everything
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_region_revoke(struct xmap_region *region, uint64_t offset, uint64_t length);
+
+/**
+ * xmap_region_seal - Say what cannot be done to a region any more
+ * @region: The handle
+ * @seals: Set of enum xmap_region_seals to add
+ *
+ * Return: the seals that there are now, or -errno.
+ */
+XMAP_API int xmap_region_seal(struct xmap_region *region, uint32_t seals);
+
+/**
+ * xmap_region_resize - Change the length of a region
+ * @region: The handle
+ * @length: Bytes, a multiple of the page size
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_region_resize(struct xmap_region *region, uint64_t length);
+
+/**
+ * xmap_region_give - Give a region with a single owner away
+ * @region: The handle
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_region_give(struct xmap_region *region);
+
+/**
+ * xmap_region_take - Become the owner of a region that was given away
+ * @region: The handle
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_region_take(struct xmap_region *region);
+
+/**
+ * xmap_region_rebind - Put new pages in the place of all that a region has
+ * @region: The handle
+ * @generation: Out: how often this was done now; or NULL
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_region_rebind(struct xmap_region *region, uint64_t *generation);
+
+/**
+ * xmap_region_unlink - Take a region's name away
+ * @region: The handle
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_region_unlink(struct xmap_region *region);
+
+/**
+ * xmap_region_notify - Have poll(2) on the other handles of a region say POLLIN
+ * @region: The handle
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_region_notify(struct xmap_region *region);
+
+/**
+ * xmap_region_eventfd - Have 1 added to an eventfd when poll(2) may say something new
+ * @region: The handle
+ * @fd: See eventfd(2), in the place of the one before; -1 for none any more.  Stays the
+ *	caller's, who may close it
+ *
+ * What happened before is not told of: poll(2) afterwards.
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_region_eventfd(struct xmap_region *region, int fd);
 
 /* ---- Copies: xmap_read(3) ---- */
 
@@ -512,8 +731,8 @@ struct xmap_map_opts {
  * @opts: Options, or NULL for a window to read anywhere
  * @ret: Out: the window; end it with xmap_unmap()
  *
- * Return: 0 or -errno; -EOPNOTSUPP without the module; -EOVERFLOW in a 32-bit
- * program if @addr is 2^44 or more.
+ * Return: 0 or -errno; -EOPNOTSUPP without the module; -EOVERFLOW if the range wraps
+ * around, and in a 32-bit program if @addr is 2^44 or more.
  */
 XMAP_API int xmap_map(struct xmap_target *target, uint64_t addr, size_t length,
 		      const struct xmap_map_opts *opts, struct xmap_window **ret);
@@ -589,7 +808,7 @@ XMAP_API void xmap_maps_close(struct xmap_maps *maps);
 /* ---- Who has what on whom: xmap_list(3) ---- */
 
 /**
- * xmap_list - Who has targets and windows on whom
+ * xmap_list - Who has targets and windows on whom, and what of regions
  * @dev: The library handle
  * @cursor: 0 to begin; moved to where to go on, 0 at the end
  * @entries: Room for entries
@@ -634,12 +853,16 @@ enum xmap_channel_way {
  *	a power of two from 4096 to 2^30; 0 for 256 KiB.  Else 0
  * @flags: Set of enum xmap_channel_flags
  * @__reserved: Must be 0
+ * @dev: NULL; or, with the module: xmap_channel_create() takes the memory from a region,
+ *	so that xmap_channel_revoke() can take it back from the peer, and
+ *	xmap_channel_from_fds() accepts such memory
  */
 struct xmap_channel_opts {
 	size_t sz;
 	size_t ring;
 	uint32_t flags;
 	uint32_t __reserved;
+	struct xmap_dev *dev;
 };
 
 /**
@@ -657,7 +880,7 @@ struct xmap_channel_fds {
  *	other process; to be closed here once it has them
  * @ret: Out: this end; end it with xmap_channel_close()
  *
- * Neither the module nor a privilege is needed.
+ * A privilege is not needed, nor the module without @opts->dev.
  *
  * Return: 0 or -errno.
  */
@@ -691,6 +914,29 @@ XMAP_API void xmap_channel_close(struct xmap_channel *ch);
  * Return: 0 or -errno.
  */
 XMAP_API int xmap_channel_shutdown(struct xmap_channel *ch);
+
+/**
+ * xmap_channel_revoke - Take the channel's memory back from the peer
+ * @ch: A channel of a region, and the end that created it
+ *
+ * When this returns the peer does not reach it any more, and the channel is dead for
+ * both.
+ *
+ * Return: 0 or -errno; -EOPNOTSUPP if it cannot be taken back.
+ */
+XMAP_API int xmap_channel_revoke(struct xmap_channel *ch);
+
+/**
+ * xmap_channel_fault - For a handler of SIGBUS: was it this channel's memory?
+ * @ch: The channel
+ * @addr: si_addr of the signal
+ *
+ * If it was, nothing raises SIGBUS there any more, and the channel is dead.  May be
+ * called in a signal handler, while another call works on the channel.
+ *
+ * Return: 1 if it was, so that the handler can return; 0 if it was not; or -errno.
+ */
+XMAP_API int xmap_channel_fault(struct xmap_channel *ch, const void *addr);
 
 /**
  * xmap_channel_send - Send a record
@@ -743,6 +989,39 @@ XMAP_API ssize_t xmap_channel_recv(struct xmap_channel *ch, void *buf, size_t le
  */
 XMAP_API ssize_t xmap_channel_recvv(struct xmap_channel *ch, const struct iovec *iov, int iovcnt,
 				    int *fds, unsigned int *nfds, int timeout);
+
+/**
+ * xmap_channel_send_region - Send a record, and with it the memory of a region
+ * @ch: The channel
+ * @buf: The caller's memory
+ * @length: Bytes, 0 or more
+ * @region: A handle of all of a region with a single owner, which is the caller; stays
+ *	the caller's to close
+ * @timeout: Milliseconds to wait for room; 0 not to wait, negative for ever
+ *
+ * The memory is given away, not copied, and until the peer takes it is there for whoever
+ * has a handle of all of it.  On failure it is the caller's again, unless such a one has
+ * taken it meanwhile.
+ *
+ * Return: 0 or -errno.
+ */
+XMAP_API int xmap_channel_send_region(struct xmap_channel *ch, const void *buf, size_t length,
+				      struct xmap_region *region, int timeout);
+
+/**
+ * xmap_channel_recv_region - Receive a record, and take the region that comes with it
+ * @ch: The channel
+ * @buf: The caller's memory
+ * @length: Bytes of it
+ * @ret: Out: the region, owned by the caller, to be ended with xmap_region_close(); NULL
+ *	if the record came without
+ * @timeout: Milliseconds to wait for a record; 0 not to wait, negative for ever
+ *
+ * Return: the record's bytes, or -errno.  -EMSGSIZE leaves it where it is.  -EBADMSG:
+ * what came with it is not a region that can be taken; both were thrown away.
+ */
+XMAP_API ssize_t xmap_channel_recv_region(struct xmap_channel *ch, void *buf, size_t length,
+					  struct xmap_region **ret, int timeout);
 
 /**
  * xmap_channel_reserve - Get room for a record, to write it in place

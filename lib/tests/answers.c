@@ -252,6 +252,93 @@ START_TEST(what_is_revoked)
 	ck_assert_uint_eq(shim.denied, XMAP_DENY_SET | XMAP_DENY_FINAL);
 }
 
+START_TEST(what_is_rung)
+{
+	assert_ok(xmap_export_eventfd(offer, 11));
+	ck_assert_int_eq(shim.rung_fd, xmap_export_fd(offer));
+	ck_assert_int_eq(shim.rung.fd, 11);
+	ck_assert_uint_eq(shim.rung.size, sizeof(shim.rung));
+	ck_assert_uint_eq(shim.rung.flags, 0);
+	assert_ok(xmap_target_eventfd(target, -1));
+	ck_assert_int_eq(shim.rung_fd, xmap_target_fd(target));
+	ck_assert_int_eq(shim.rung.fd, -1);
+	assert_ok(xmap_region_eventfd(room, 12));
+	ck_assert_int_eq(shim.rung_fd, xmap_region_fd(room));
+	ck_assert_int_eq(shim.rung.fd, 12);
+}
+
+START_TEST(what_region_is_made)
+{
+	struct xmap_region_opts opts = { .sz = sizeof(opts), .mode = 0640, .gid = 8, .reserve = 9,
+					 .addr = 10 };
+	struct xmap_region *ret = NULL;
+
+	assert_ok(xmap_region_create(dev, 11, NULL, &ret));
+	ck_assert_uint_eq(shim.region.length, 11);
+	ck_assert_uint_eq(shim.region.flags, 0);
+	ck_assert_uint_eq(shim.region.gid, 0);
+	xmap_region_close(ret);
+	/* What goes with a flag is passed on without it as well: to be refused. */
+	for (int publish = 0; publish < 2; publish++) {
+		opts.flags = publish ? XMAP_REGION_PUBLISH | XMAP_REGION_PERSISTENT : 0;
+		assert_ok(xmap_region_create(dev, 12, &opts, &ret));
+		ck_assert_uint_eq(shim.region.flags, opts.flags);
+		ck_assert_uint_eq(shim.region.mode, 0640);
+		ck_assert_uint_eq(shim.region.gid, 8);
+		ck_assert_uint_eq(shim.region.reserve, 9);
+		ck_assert_uint_eq(shim.region.addr, 10);
+		xmap_region_close(ret);
+	}
+	opts.gid = 0;
+	assert_ok(xmap_region_create(dev, 12, &opts, &ret));
+	ck_assert_uint_eq(shim.region.gid, (uint32_t)-1);
+	xmap_region_close(ret);
+}
+
+START_TEST(what_regions_are_asked)
+{
+	struct xmap_region *ret = NULL;
+	void *map = UNTOUCHED;
+	uint64_t generation;
+
+	assert_ok(xmap_region_open(dev, "there", 0, &ret));
+	ck_assert_str_eq(shim.region_opened.name, "there");
+	ck_assert_uint_eq(shim.region_opened.rights, XMAP_RIGHT_READ);
+	xmap_region_close(ret);
+	assert_ok(xmap_region_open(dev, "there", RW, &ret));
+	ck_assert_uint_eq(shim.region_opened.rights, RW);
+	xmap_region_close(ret);
+	assert_ok(xmap_region_derive(room, XMAP_RIGHT_WRITE, 3, 4, &ret));
+	ck_assert_uint_eq(shim.region_derived.rights, XMAP_RIGHT_WRITE);
+	ck_assert_uint_eq(shim.region_derived.offset, 3);
+	ck_assert_uint_eq(shim.region_derived.length, 4);
+	xmap_region_close(ret);
+
+	assert_ok(xmap_region_map(room, 2 * PAGE, PAGE, PROT_READ, &map));
+	ck_assert_int_eq(shim.mmap_prot, PROT_READ);
+	ck_assert_int_eq(shim.mmap_flags, MAP_SHARED);
+	ck_assert_int_eq(shim.mmap_offset, 2 * PAGE);
+	assert_ok(munmap(map, PAGE));
+	shim.mmap_error = EACCES;
+	map = UNTOUCHED;
+	assert_err(xmap_region_map(room, 0, PAGE, PROT_READ, &map), EACCES);
+	ck_assert_ptr_eq(map, UNTOUCHED);
+
+	assert_ok(xmap_region_revoke(room, 5, 6));
+	ck_assert_int_eq(shim.revoked_fd, xmap_region_fd(room));
+	ck_assert_uint_eq(shim.revoked.addr, 5);
+	ck_assert_uint_eq(shim.revoked.length, 6);
+	ck_assert_uint_eq(shim.revoked.serial, 0);
+	assert_ok(xmap_region_resize(room, 7));
+	ck_assert_uint_eq(shim.resized, 7);
+	ck_assert_int_eq(xmap_region_seal(room, XMAP_REGION_SEAL_WRITE), XMAP_REGION_SEAL_WRITE);
+	ck_assert_int_eq(xmap_region_seal(room, XMAP_REGION_SEAL_GROW),
+			 XMAP_REGION_SEAL_WRITE | XMAP_REGION_SEAL_GROW);
+	assert_ok(xmap_region_rebind(room, &generation));
+	ck_assert_uint_eq(generation, SHIM_GENERATION);
+	assert_ok(xmap_region_rebind(room, NULL));
+}
+
 Suite *answers_suite(void)
 {
 	Suite *suite = suite_create("answers");
@@ -268,6 +355,9 @@ Suite *answers_suite(void)
 	tcase_add_test(tc, who_receives);
 	tcase_add_test(tc, what_is_opened_and_accepted);
 	tcase_add_test(tc, what_is_revoked);
+	tcase_add_test(tc, what_is_rung);
+	tcase_add_test(tc, what_region_is_made);
+	tcase_add_test(tc, what_regions_are_asked);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -6,6 +6,7 @@
 
 struct xmap_target *target;
 struct xmap_export *offer;
+struct xmap_region *room;
 
 void calls_setup(void)
 {
@@ -14,18 +15,17 @@ void calls_setup(void)
 	dev = dev_open(XMAP_BACKEND_MODULE);
 	target = target_open(dev, getpid(), RWF);
 	assert_ok(xmap_export_create(dev, NULL, 0, NULL, &offer));
+	assert_ok(xmap_region_create(dev, SHIM_BYTES, NULL, &room));
 }
 
 void calls_teardown(void)
 {
 	shim_reset();
+	xmap_region_close(room);
 	xmap_export_close(offer);
 	xmap_target_close(target);
 	xmap_close(dev);
 }
-
-/* What fails on demand is the library, not the test around it. */
-#define LIBRARY(call) ({ __typeof__(call) __n = (call); shim.alloc_left = -1; __n; })
 
 static int call_query(void)
 {
@@ -218,6 +218,16 @@ static int call_target_revoke(void)
 	return LIBRARY(xmap_target_revoke(target, 0, 0));
 }
 
+static int call_export_eventfd(void)
+{
+	return LIBRARY(xmap_export_eventfd(offer, -1));
+}
+
+static int call_target_eventfd(void)
+{
+	return LIBRARY(xmap_target_eventfd(target, -1));
+}
+
 static int call_revoke(void)
 {
 	return LIBRARY(xmap_revoke(dev, 1, 0, 0));
@@ -248,5 +258,21 @@ const struct call calls[NR_CALLS] = {
 	{ XMAP_REVOKE, call_export_revoke, false },
 	{ XMAP_REVOKE, call_target_revoke, false },
 	{ XMAP_REVOKE, call_revoke, false },
+	{ XMAP_EVENTFD, call_export_eventfd, false },
+	{ XMAP_EVENTFD, call_target_eventfd, false },
 	{ XMAP_DENY, call_self_deny, false },
+	{ XMAP_REGION_CREATE, call_region_create, true },
+	{ XMAP_REGION_OPEN, call_region_open, true },
+	{ XMAP_REGION_INFO, call_region_from_fd, true },
+	{ XMAP_REGION_DERIVE, call_region_derive, true },
+	{ XMAP_REGION_INFO, call_region_info, false },
+	{ XMAP_REVOKE, call_region_revoke, false },
+	{ XMAP_REGION_SEAL, call_region_seal, false },
+	{ XMAP_REGION_RESIZE, call_region_resize, false },
+	{ XMAP_REGION_GIVE, call_region_give, false },
+	{ XMAP_REGION_TAKE, call_region_take, false },
+	{ XMAP_REGION_REBIND, call_region_rebind, false },
+	{ XMAP_REGION_UNLINK, call_region_unlink, false },
+	{ XMAP_REGION_NOTIFY, call_region_notify, false },
+	{ XMAP_EVENTFD, call_region_eventfd, false },
 };

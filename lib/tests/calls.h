@@ -6,16 +6,36 @@
 #include "shim.h"
 #include "tests.h"
 
+/* What fails on demand is the library, not the test around it. */
+#define LIBRARY(call) ({ __typeof__(call) __n = (call); shim.alloc_left = -1; __n; })
+
 /* A pointer that no function returns, to see that it stays. */
 #define UNTOUCHED ((void *)&shim)
 
-/* The target and the export that the calls are about. */
+/* The target, the export and the region that the calls are about. */
 extern struct xmap_target *target;
 extern struct xmap_export *offer;
+extern struct xmap_region *room;
 
 int call_open(void);
 int call_derive(void);
 int call_maps(void);
+
+/* region_calls.c */
+int call_region_create(void);
+int call_region_open(void);
+int call_region_from_fd(void);
+int call_region_derive(void);
+int call_region_info(void);
+int call_region_revoke(void);
+int call_region_seal(void);
+int call_region_resize(void);
+int call_region_give(void);
+int call_region_take(void);
+int call_region_rebind(void);
+int call_region_unlink(void);
+int call_region_notify(void);
+int call_region_eventfd(void);
 
 /**
  * struct call - A function to call
@@ -29,11 +49,11 @@ struct call {
 	bool allocates;
 };
 
-#define NR_CALLS 20
+#define NR_CALLS 36
 
 extern const struct call calls[NR_CALLS];
 
-/* Checked fixture: @dev, @target and @offer of the module that is made up. */
+/* Checked fixture: @dev, @target, @offer and @room of the module that is made up. */
 void calls_setup(void);
 void calls_teardown(void);
 

@@ -271,7 +271,7 @@ static int scribbler_main(void *data)
 	struct xmap_channel *ch;
 
 	xmap_channel_close(s->ours);
-	if (!shared || xmap_channel_from_fds(NULL, &s->fds, &ch))
+	if (!shared || channel_from(&s->fds, 0, &ch))
 		return 1;
 	for (;;) {
 		scribble(s, ch, shared, &state);

@@ -83,13 +83,11 @@ struct other_side {
 
 static int stream_other_side(void *data)
 {
-	XMAP_OPTS(struct xmap_channel_opts, opts);
 	struct other_side *other = data;
 	int bad;
 
-	opts.flags = other->flags;
 	xmap_channel_close(other->ours);
-	if (xmap_channel_from_fds(&opts, &other->fds, &other->stream.ch))
+	if (channel_from(&other->fds, other->flags, &other->stream.ch))
 		return 2;
 	bad = stream_both(other->stream) != 0;
 	xmap_channel_close(other->stream.ch);
@@ -159,15 +157,13 @@ static void wait_asleep(const uint32_t *need)
 
 static int echo_child(void *data)
 {
-	XMAP_OPTS(struct xmap_channel_opts, opts);
 	struct other_side *other = data;
 	unsigned char buf[64];
 	struct xmap_channel *ch;
 	ssize_t n;
 
-	opts.flags = other->flags;
 	xmap_channel_close(other->ours);
-	if (xmap_channel_from_fds(&opts, &other->fds, &ch))
+	if (channel_from(&other->fds, other->flags, &ch))
 		return 2;
 	while ((n = xmap_channel_recv(ch, buf, sizeof(buf), -1)) >= 0) {
 		if (xmap_channel_send(ch, buf, n, -1))

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Channels: records, their order and content, limits, options, handles. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -12,8 +10,6 @@
 
 #include "pair.h"
 #include "shim.h"
-
-#define UNTOUCHED_CHANNEL ((struct xmap_channel *)8)
 
 /* What one side sends at random, the other one gets, over many ends of the ring. */
 START_TEST(random_records_in_order)
@@ -128,6 +124,7 @@ START_TEST(longest_record)
 	assert_err(xmap_channel_sendv(pair.a, wild, IOV_MAX + 1, NULL, 0, -1), EINVAL);
 	assert_err(xmap_channel_recvv(pair.a, wild, 2, NULL, NULL, -1), EINVAL);
 	assert_err(xmap_channel_recvv(pair.a, wild, -1, NULL, NULL, -1), EINVAL);
+	assert_err(xmap_channel_recv(pair.a, copy, SIZE_MAX, 0), EINVAL);
 	pair_end(&pair);
 }
 
@@ -236,196 +233,40 @@ START_TEST(counts)
 	pair_end(&pair);
 }
 
-/* Is a channel's memory mapped here? */
-static bool is_mapped(void)
-{
-	FILE *file = fopen("/proc/self/maps", "r");
-	bool found = false;
-	char line[512];
+static struct xmap_channel *trapped;
+static char *trap;
 
-	ck_assert_ptr_nonnull(file);
-	while (fgets(line, sizeof(line), file))
-		found |= !!strstr(line, "memfd:xmap_channel");
-	fclose(file);
-	return found;
+/* While a record is being copied out: its memory goes. */
+static void on_trap(int sig)
+{
+	(void)sig;
+	if (mprotect(trap, PAGE, PROT_READ | PROT_WRITE) ||
+	    xmap_channel_fault(trapped, trapped->map) != 1)
+		_exit(99);
 }
 
-START_TEST(options)
+/* What has been replaced meanwhile is not returned. */
+START_TEST(fault_while_receiving)
 {
-	static const struct { size_t ask, get; } rings[] = {
-		{ 0, 256 * 1024 }, { 1, 4096 }, { 4096, 4096 }, { 4097, 8192 },
-		{ 1 << 20, 1 << 20 }, { (1 << 20) + 1, 1 << 21 },
-	};
-	struct { struct xmap_channel_opts known; size_t more; } later = {
-		.known = { .sz = sizeof(later) },
-	};
-	XMAP_OPTS(struct xmap_channel_opts, opts);
-	struct xmap_channel *ret = UNTOUCHED_CHANNEL;
-	XMAP_OPTS(struct xmap_channel_info, info);
-	struct xmap_channel_fds fds = { { 77 } };
-
-	for (size_t i = 0; i < sizeof(rings) / sizeof(*rings); i++) {
-		ret = channel_begin(&fds, rings[i].ask);
-		assert_ok(xmap_channel_info(ret, &info));
-		ck_assert_uint_eq(info.max_length, rings[i].get - 8);
-		ck_assert(is_mapped());
-		xmap_channel_close(ret);
-		fds_close(&fds);
-		ck_assert(!is_mapped());
-	}
-	fds.fd[0] = 77;
-	ret = UNTOUCHED_CHANNEL;
-	opts.ring = (1UL << 30) + 1;
-	assert_err(xmap_channel_create(&opts, &fds, &ret), EINVAL);
-	opts.ring = 0;
-	opts.flags = 2;
-	assert_err(xmap_channel_create(&opts, &fds, &ret), EOPNOTSUPP);
-	assert_err(xmap_channel_from_fds(&opts, &fds, &ret), EOPNOTSUPP);
-	opts.flags = 0;
-	opts.__reserved = 1;
-	assert_err(xmap_channel_create(&opts, &fds, &ret), EOPNOTSUPP);
-	later.more = 1;
-	assert_err(xmap_channel_create(&later.known, &fds, &ret), E2BIG);
-	assert_err(xmap_channel_from_fds(&later.known, &fds, &ret), E2BIG);
-	ck_assert_ptr_eq(ret, UNTOUCHED_CHANNEL);
-	ck_assert_int_eq(fds.fd[0], 77);
-	xmap_channel_close(NULL);
-}
-
-/* Who has the memory cannot make it shorter under the other's feet. */
-START_TEST(sealed)
-{
+	unsigned int nfds = 1;
 	struct pair pair;
-	int memory;
+	struct iovec iov;
+	int open_fds, zero = 0, got = -1;
 
 	pair_begin(&pair, SMALL_RING);
-	memory = pair.fds.fd[0];
-	ck_assert_int_eq(ftruncate(memory, 0), -1);
-	ck_assert_int_eq(errno, EPERM);
-	ck_assert_int_eq(ftruncate(memory, 1 << 20), -1);
-	ck_assert_int_eq(errno, EPERM);
-	ck_assert_int_eq(fcntl(memory, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), -1);
-	ck_assert_int_eq(errno, EPERM);
-	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(fcntl(pair.a->bells[i], F_GETFD), FD_CLOEXEC);
-		ck_assert_int_eq(fcntl(pair.b->bells[i], F_GETFD), FD_CLOEXEC);
-	}
-	/* Holes can be made: they read as zeroes, and nothing falls over. */
-	assert_ok(xmap_channel_send(pair.a, "xyz", 3, 0));
-	assert_ok(fallocate(memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE,
-			    2 * SMALL_RING));
-	for (int i = 0; i < 2; i++)
-		ck_assert_int_eq(xmap_channel_recv(pair.b, NULL, 0, 0), 0);
-	assert_ok(fallocate(memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE));
-	assert_err(xmap_channel_recv(pair.b, NULL, 0, 0), EPROTO);
+	open_fds = shim_open_fds();
+	trap = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(trap, MAP_FAILED);
+	trapped = pair.b;
+	signal(SIGSEGV, on_trap);
+	iov = (struct iovec){ "lost", 5 };
+	assert_ok(xmap_channel_sendv(pair.a, &iov, 1, &zero, 1, 0));
+	iov = (struct iovec){ trap, PAGE };
+	assert_err(xmap_channel_recvv(pair.b, &iov, 1, &got, &nfds, 0), ESTALE);
+	signal(SIGSEGV, SIG_DFL);
+	ck_assert_int_eq(shim_open_fds(), open_fds);
+	assert_ok(munmap(trap, PAGE));
 	pair_end(&pair);
-}
-
-static int memory_with(off_t size, int seals, const char *magic)
-{
-	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	ck_assert_int_ge(fd, 0);
-	assert_ok(ftruncate(fd, size));
-	ck_assert_int_eq(pwrite(fd, magic, 8, 0), 8);
-	assert_ok(fcntl(fd, F_ADD_SEALS, seals));
-	return fd;
-}
-
-static void refused(struct xmap_channel_fds fds, int which, int fd, int error)
-{
-	struct xmap_channel *ret = UNTOUCHED_CHANNEL;
-
-	fds.fd[which] = fd;
-	assert_err(xmap_channel_from_fds(NULL, &fds, &ret), error);
-	ck_assert_ptr_eq(ret, UNTOUCHED_CHANNEL);
-	/* Still the caller's. */
-	if (fd >= 0)
-		assert_ok(close(fd));
-}
-
-START_TEST(wrong_descriptors)
-{
-	const int seals = F_SEAL_SHRINK | F_SEAL_GROW;
-	struct xmap_channel_fds fds;
-	struct xmap_channel *a, *b;
-	int open_fds = shim_open_fds();
-	int huge;
-
-	a = channel_begin(&fds, SMALL_RING);
-	refused(fds, 0, -1, EBADF);
-	refused(fds, 0, dup(fds.fd[1]), EBADFD);
-	refused(fds, 0, open("/dev/null", O_RDWR), EBADFD);
-	refused(fds, 0, memory_with(3 * PAGE, 0, XMAP_CHANNEL_MAGIC), EINVAL);
-	refused(fds, 0, memory_with(3 * PAGE, F_SEAL_SHRINK, XMAP_CHANNEL_MAGIC), EINVAL);
-	refused(fds, 0, memory_with(3 * PAGE, F_SEAL_GROW, XMAP_CHANNEL_MAGIC), EINVAL);
-	refused(fds, 0, memory_with(3 * PAGE, seals, "another"), EINVAL);
-	refused(fds, 0, memory_with(3 * PAGE + 1, seals, XMAP_CHANNEL_MAGIC), EINVAL);
-	refused(fds, 0, memory_with(PAGE, seals, XMAP_CHANNEL_MAGIC), EINVAL);
-	refused(fds, 0, memory_with(8, seals, XMAP_CHANNEL_MAGIC), EINVAL);
-	refused(fds, 0, memory_with(7 * PAGE, seals, XMAP_CHANNEL_MAGIC), EINVAL);
-	refused(fds, 0, memory_with(PAGE + (4UL << 30), seals, XMAP_CHANNEL_MAGIC), EINVAL);
-	/* Huge pages that nobody has reserved: sealed, but a touch would be a SIGBUS. */
-	huge = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
-	if (huge >= 0) {
-		assert_ok(fcntl(huge, F_ADD_SEALS, seals));
-		refused(fds, 0, huge, EBADFD);
-	}
-	for (int i = 1; i < XMAP_CHANNEL_NR_FDS; i++) {
-		refused(fds, i, -1, EBADF);
-		refused(fds, i, dup(fds.fd[0]), EBADFD);
-		refused(fds, i, socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), EBADFD);
-		refused(fds, i, socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), EBADFD);
-		refused(fds, i, dup(fds.fd[i == 3 ? 1 : 3]), EBADFD);
-	}
-	/* Sockets that lead nowhere are sockets of a peer that is gone. */
-	close(fds.fd[1]);
-	fds.fd[1] = socket(AF_UNIX, SOCK_STREAM, 0);
-	b = channel_other(&fds, 0);
-	assert_err(xmap_channel_recv(b, NULL, 0, -1), EPIPE);
-	xmap_channel_close(b);
-	xmap_channel_close(a);
-	ck_assert_int_eq(shim_open_fds(), open_fds);
-}
-
-/* Let each allocation fail in turn. */
-START_TEST(channel_out_of_memory)
-{
-	struct xmap_channel *ret = UNTOUCHED_CHANNEL;
-	struct xmap_channel_fds fds = { { 77 } };
-	int open_fds = shim_open_fds();
-
-	shim.alloc_left = 0;
-	assert_err(xmap_channel_create(NULL, &fds, &ret), ENOMEM);
-	shim.alloc_left = -1;
-	ck_assert_ptr_eq(ret, UNTOUCHED_CHANNEL);
-	ck_assert_int_eq(fds.fd[0], 77);
-	ck_assert_int_eq(shim_open_fds(), open_fds);
-}
-
-/* Descriptors run out at each of them: nothing stays open. */
-START_TEST(channel_out_of_descriptors)
-{
-	struct xmap_channel *ret = UNTOUCHED_CHANNEL;
-	struct xmap_channel_fds fds = { { 77 } };
-	int open_fds = shim_open_fds();
-	int rc, n;
-
-	for (n = 0; ; n++) {
-		shim.fds_left = n;
-		rc = xmap_channel_create(NULL, &fds, &ret);
-		if (!rc)
-			break;
-		assert_err(rc, EMFILE);
-		ck_assert_ptr_eq(ret, UNTOUCHED_CHANNEL);
-		ck_assert_int_eq(fds.fd[0], 77);
-		ck_assert_int_eq(shim_open_fds(), open_fds);
-	}
-	/* The memory, and three pairs of sockets. */
-	ck_assert_int_eq(n, 4);
-	xmap_channel_close(ret);
-	fds_close(&fds);
-	ck_assert_int_eq(shim_open_fds(), open_fds);
 }
 
 static int use_in_child(void *data)
@@ -447,6 +288,8 @@ static int use_in_child(void *data)
 	bad |= xmap_channel_fd(pair->a, XMAP_CHANNEL_RECV) != -EBADFD;
 	bad |= xmap_channel_arm(pair->a, XMAP_CHANNEL_RECV, 0) != -EBADFD;
 	bad |= xmap_channel_info(pair->a, &info) != -EBADFD;
+	bad |= xmap_channel_revoke(pair->a) != -EBADFD;
+	bad |= xmap_channel_fault(pair->a, pair->a->map) != 0;
 	xmap_channel_close(pair->a);
 	xmap_channel_close(pair->b);
 	return bad;
@@ -468,6 +311,40 @@ START_TEST(handles_are_not_inherited)
 	pair_end(&pair);
 }
 
+/* As if the memory had gone, wherever a handler says that it has. */
+START_TEST(faults)
+{
+	struct xmap_channel_record record;
+	struct pair pair;
+	char *first, *last;
+	char buf[8];
+
+	pair_begin(&pair, SMALL_RING);
+	first = (char *)pair.b->map;
+	last = first + PAGE + 4 * SMALL_RING - 1;
+	ck_assert_int_eq(xmap_channel_fault(pair.b, NULL), 0);
+	ck_assert_int_eq(xmap_channel_fault(pair.b, buf), 0);
+	ck_assert_int_eq(xmap_channel_fault(pair.b, first - 1), 0);
+	ck_assert_int_eq(xmap_channel_fault(pair.b, last + 1), 0);
+	ck_assert_int_eq(xmap_channel_fault(pair.b, pair.a->map), 0);
+	assert_ok(xmap_channel_send(pair.a, "here", 4, 0));
+	assert_ok(xmap_channel_peek(pair.b, 0, &record));
+
+	errno = 77;
+	ck_assert_int_eq(xmap_channel_fault(pair.b, _i ? last : first), 1);
+	ck_assert_int_eq(errno, 77);
+	ck_assert_mem_eq(record.data, "\0\0\0", 4);
+	memset(first, 'x', last - first + 1);
+	assert_err(xmap_channel_release(pair.b), ESTALE);
+	assert_err(xmap_channel_recv(pair.b, buf, sizeof(buf), -1), ESTALE);
+	assert_err(xmap_channel_send(pair.b, "x", 1, -1), ESTALE);
+	/* Again, as another thread can: it is dead already. */
+	ck_assert_int_eq(xmap_channel_fault(pair.b, first), 1);
+	/* The other side sees a peer that is gone, and nothing of what was written there. */
+	assert_err(xmap_channel_recv(pair.a, buf, sizeof(buf), -1), EPIPE);
+	pair_end(&pair);
+}
+
 Suite *channel_suite(void)
 {
 	Suite *suite = suite_create("channel");
@@ -482,11 +359,8 @@ Suite *channel_suite(void)
 	tcase_add_test(tc, several_pieces);
 	tcase_add_test(tc, in_place);
 	tcase_add_test(tc, counts);
-	tcase_add_test(tc, options);
-	tcase_add_test(tc, sealed);
-	tcase_add_test(tc, wrong_descriptors);
-	tcase_add_test(tc, channel_out_of_memory);
-	tcase_add_test(tc, channel_out_of_descriptors);
+	tcase_add_loop_test(tc, faults, 0, 2);
+	tcase_add_test(tc, fault_while_receiving);
 	tcase_add_test(tc, handles_are_not_inherited);
 	suite_add_tcase(suite, tc);
 	return suite;

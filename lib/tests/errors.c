@@ -69,6 +69,7 @@ START_TEST(close_nothing)
 	xmap_unmap(NULL);
 	xmap_maps_close(NULL);
 	xmap_export_close(NULL);
+	xmap_region_close(NULL);
 }
 
 START_TEST(errors_pass_through)
@@ -145,6 +146,17 @@ START_TEST(not_an_export)
 	assert_ok(close(fd));
 }
 
+START_TEST(not_a_region)
+{
+	struct xmap_region *ret = UNTOUCHED;
+	int fd = dup(0);
+
+	shim.ioctl_error = ENOTTY;
+	assert_err(xmap_region_from_fd(dev, fd, &ret), EBADFD);
+	ck_assert_ptr_eq(ret, UNTOUCHED);
+	assert_ok(close(fd));
+}
+
 /* What would be used up, or seen by others, has not been asked for. */
 START_TEST(nothing_is_done_without_memory)
 {
@@ -180,6 +192,7 @@ Suite *errors_suite(void)
 	tcase_add_test(tc, open_out_of_memory);
 	tcase_add_test(tc, not_a_target);
 	tcase_add_test(tc, not_an_export);
+	tcase_add_test(tc, not_a_region);
 	tcase_add_test(tc, nothing_is_done_without_memory);
 	suite_add_tcase(suite, tc);
 	return suite;

@@ -5,14 +5,11 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests.h"
-
-#define NOBODY 65534
 
 /* What is offered: whole pages, for windows. */
 static char room[4 * PAGE] __attribute__((aligned(PAGE)));
@@ -43,23 +40,6 @@ static struct xmap_target *accept_all(struct xmap_export *offer, uint32_t rights
 
 	assert_ok(xmap_export_accept(offer, &opts, &target));
 	return target;
-}
-
-/* A child without privilege; what it returns is its exit status, 0 for success. */
-static void in_a_child(int (*fn)(void *), void *arg)
-{
-	int status;
-	pid_t pid;
-
-	pid = fork();
-	if (!pid) {
-		if (!getuid() && (syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) ||
-				  syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY)))
-			_exit(100);
-		_exit(fn(arg));
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
 }
 
 /* It has a copy of our memory, and a target on the original. */
@@ -270,6 +250,43 @@ START_TEST(descriptors)
 	xmap_target_close(target);
 }
 
+/* One bell for both; who has heard it looks what it was. */
+START_TEST(rung)
+{
+	int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct xmap_export *offer = offer_new(NULL);
+	struct pollfd pfd = { .events = POLLIN };
+	struct xmap_target *target;
+	eventfd_t n;
+
+	ck_assert_int_ge(bell, 0);
+	assert_err(xmap_export_eventfd(offer, -2), EBADF);
+	assert_err(xmap_export_eventfd(offer, xmap_dev_fd(dev)), EINVAL);
+	assert_ok(xmap_export_eventfd(offer, bell));
+	assert_err(eventfd_read(bell, &n), 1);
+	target = accept_all(offer, XMAP_RIGHT_READ);
+	assert_ok(eventfd_read(bell, &n));
+	ck_assert_uint_ge(n, 1);
+	pfd.fd = xmap_export_fd(offer);
+	ck_assert_int_eq(poll(&pfd, 1, 0), 1);
+	ck_assert_int_eq(pfd.revents, POLLIN);
+
+	assert_ok(xmap_export_eventfd(offer, -1));
+	assert_err(xmap_target_eventfd(target, -2), EBADF);
+	assert_err(xmap_target_eventfd(target, xmap_dev_fd(dev)), EINVAL);
+	assert_ok(xmap_target_eventfd(target, bell));
+	assert_err(eventfd_read(bell, &n), 1);
+	assert_ok(xmap_target_revoke(target, 0, 0));
+	assert_ok(eventfd_read(bell, &n));
+	ck_assert_uint_ge(n, 1);
+	pfd.fd = xmap_target_fd(target);
+	ck_assert_int_eq(poll(&pfd, 1, 0), 1);
+	ck_assert_int_eq(pfd.revents & POLLHUP, POLLHUP);
+	xmap_target_close(target);
+	xmap_export_close(offer);
+	assert_ok(close(bell));
+}
+
 START_TEST(taken_back)
 {
 	struct xmap_target *first, *second, *derived = NULL;
@@ -316,22 +333,6 @@ START_TEST(taken_back)
 	xmap_target_close(second);
 	xmap_target_close(first);
 	xmap_export_close(offer);
-}
-
-/* The number of the last object of this process of a kind, or 0. */
-static uint64_t serial_of(uint32_t kind)
-{
-	struct xmap_list_entry entry;
-	uint64_t cursor = 0, serial = 0;
-
-	do {
-		ssize_t n = xmap_list(dev, &cursor, &entry, 1);
-
-		ck_assert_int_ge(n, 0);
-		if (n && entry.kind == kind && entry.holder_pid == getpid())
-			serial = entry.serial;
-	} while (cursor);
-	return serial;
 }
 
 struct not_mine {
@@ -404,6 +405,7 @@ Suite *exports_suite(void)
 	tcase_add_test(tc, wrong_options);
 	tcase_add_test(tc, terms);
 	tcase_add_test(tc, descriptors);
+	tcase_add_test(tc, rung);
 	tcase_add_test(tc, taken_back);
 	tcase_add_test(tc, revoke_by_number);
 	tcase_add_test(tc, self_deny);

@@ -88,6 +88,16 @@ static int call_export_accept(const void *opts)
 	return rc;
 }
 
+static int call_region_create(const void *opts)
+{
+	struct xmap_region *ret = NULL;
+	int rc = xmap_region_create(dev, PAGE, opts, &ret);
+
+	ck_assert_int_eq(!rc, !!ret);
+	xmap_region_close(ret);
+	return rc;
+}
+
 static const struct opts_case cases[] = {
 	{ "open", sizeof(struct xmap_open_opts), call_open },
 	{ "target_open_pid", sizeof(struct xmap_target_opts), call_target_open_pid },
@@ -96,6 +106,7 @@ static const struct opts_case cases[] = {
 	{ "export_accept", sizeof(struct xmap_target_opts), call_export_accept },
 	{ "export_create", sizeof(struct xmap_export_opts), call_export_create },
 	{ "map", sizeof(struct xmap_map_opts), call_map },
+	{ "region_create", sizeof(struct xmap_region_opts), call_region_create },
 };
 
 #define NR_CASES ((int)(sizeof(cases) / sizeof(*cases)))
@@ -176,6 +187,8 @@ START_TEST(smaller_is_zero)
 	struct xmap_map_opts map_opts = { sizeof(size_t), 0xff, 0xff, NULL };
 	struct xmap_export_opts export_opts = { .sz = sizeof(size_t), .flags = 0xff,
 						.name = "name", .__reserved = 1 };
+	struct xmap_region_opts region_opts = { .sz = sizeof(size_t), .flags = 0xff,
+						.name = "name", .__reserved = 1, .gid = 1 };
 
 	assert_ok(call_open(&open_opts));
 	assert_ok(call_target_open_pid(&target_opts));
@@ -183,6 +196,10 @@ START_TEST(smaller_is_zero)
 	assert_ok(call_export_create(&export_opts));
 	ck_assert_uint_eq(shim.created.flags, 0);
 	ck_assert_str_eq(shim.created.name, "");
+	assert_ok(call_region_create(&region_opts));
+	ck_assert_uint_eq(shim.region.flags, 0);
+	ck_assert_uint_eq(shim.region.gid, 0);
+	ck_assert_str_eq(shim.region.name, "");
 }
 
 START_TEST(unknown_values)
@@ -191,6 +208,7 @@ START_TEST(unknown_values)
 	struct xmap_target_opts target_opts = { .sz = sizeof(target_opts) };
 	struct xmap_map_opts map_opts = { .sz = sizeof(map_opts), .prot = PROT_EXEC };
 	struct xmap_export_opts export_opts = { .sz = sizeof(export_opts), .__reserved = 1 };
+	struct xmap_region_opts region_opts = { .sz = sizeof(region_opts), .__reserved = 1 };
 
 	assert_err(call_open(&open_opts), EOPNOTSUPP);
 	open_opts.backend = -1;
@@ -237,6 +255,14 @@ START_TEST(unknown_values)
 	export_opts.name++;
 	assert_ok(call_export_create(&export_opts));
 	ck_assert_str_eq(shim.created.name, export_opts.name);
+
+	assert_err(call_region_create(&region_opts), EOPNOTSUPP);
+	region_opts.__reserved = 0;
+	region_opts.name = export_opts.name - 1;
+	assert_err(call_region_create(&region_opts), EINVAL);
+	region_opts.name++;
+	assert_ok(call_region_create(&region_opts));
+	ck_assert_str_eq(shim.region.name, region_opts.name);
 }
 
 Suite *opts_suite(void)

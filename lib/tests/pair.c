@@ -4,16 +4,17 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "pair.h"
 
+struct xmap_dev *channel_dev;
+
 struct xmap_channel *channel_begin(struct xmap_channel_fds *fds, size_t ring)
 {
-	XMAP_OPTS(struct xmap_channel_opts, opts, .ring = ring);
+	XMAP_OPTS(struct xmap_channel_opts, opts, .ring = ring, .dev = channel_dev);
 	struct xmap_channel *ch = NULL;
 
 	assert_ok(xmap_channel_create(&opts, fds, &ch));
@@ -22,11 +23,17 @@ struct xmap_channel *channel_begin(struct xmap_channel_fds *fds, size_t ring)
 
 struct xmap_channel *channel_other(const struct xmap_channel_fds *fds, uint32_t flags)
 {
-	XMAP_OPTS(struct xmap_channel_opts, opts, .flags = flags);
 	struct xmap_channel *ch = NULL;
 
-	assert_ok(xmap_channel_from_fds(&opts, fds, &ch));
+	assert_ok(channel_from(fds, flags, &ch));
 	return ch;
+}
+
+int channel_from(const struct xmap_channel_fds *fds, uint32_t flags, struct xmap_channel **ret)
+{
+	XMAP_OPTS(struct xmap_channel_opts, opts, .flags = flags, .dev = channel_dev);
+
+	return xmap_channel_from_fds(&opts, fds, ret);
 }
 
 void fds_close(const struct xmap_channel_fds *fds)
@@ -56,12 +63,12 @@ void pair_end(struct pair *pair)
 
 struct xmap_shared *shared_map(const struct xmap_channel_fds *fds)
 {
-	struct stat st;
+	off_t size = lseek(fds->fd[0], 0, SEEK_END);
 	void *p;
 
-	if (fstat(fds->fd[0], &st))
+	if (size < 0)
 		return NULL;
-	p = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fds->fd[0], 0);
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fds->fd[0], 0);
 	return p == MAP_FAILED ? NULL : p;
 }
 

@@ -17,8 +17,12 @@ struct pair {
 #define SMALL_RING 4096
 #define SMALL_MAX (SMALL_RING - 8)
 
+/* With it channels are made of regions, else of memfds: main.c. */
+extern struct xmap_dev *channel_dev;
+
 struct xmap_channel *channel_begin(struct xmap_channel_fds *fds, size_t ring);
 struct xmap_channel *channel_other(const struct xmap_channel_fds *fds, uint32_t flags);
+int channel_from(const struct xmap_channel_fds *fds, uint32_t flags, struct xmap_channel **ret);
 void fds_close(const struct xmap_channel_fds *fds);
 void pair_begin(struct pair *pair, size_t ring);
 void pair_end(struct pair *pair);
@@ -45,7 +49,11 @@ int64_t clock_ms(void);
 Suite *channel_suite(void);
 Suite *channel_fds_suite(void);
 Suite *channel_wait_suite(void);
+Suite *channel_spin_suite(void);
 Suite *channel_death_suite(void);
 Suite *channel_garbage_suite(void);
+Suite *channel_memory_suite(void);
+Suite *channel_region_suite(void);
+Suite *channel_move_suite(void);
 
 #endif /* XMAP_TESTS_PAIR_H */

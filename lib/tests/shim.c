@@ -125,6 +125,7 @@ static bool shim_consent(int fd, unsigned long command, void *arg)
 	struct xmap_cmd_export_accept *accept = arg;
 	struct xmap_cmd_export_info *info = arg;
 	struct xmap_cmd_revoke *revoke = arg;
+	struct xmap_cmd_eventfd *eventfd = arg;
 	struct xmap_cmd_deny *deny = arg;
 
 	switch (command) {
@@ -147,9 +148,59 @@ static bool shim_consent(int fd, unsigned long command, void *arg)
 		shim.revoked = *revoke;
 		shim.revoked_fd = fd;
 		return true;
+	case XMAP_EVENTFD:
+		shim.rung = *eventfd;
+		shim.rung_fd = fd;
+		return true;
 	case XMAP_DENY:
 		shim.denied = deny->flags;
 		deny->out_flags = deny->flags;
+		return true;
+	}
+	return false;
+}
+
+/* The commands of regions; false if it is none of them. */
+static bool shim_region(unsigned long command, void *arg)
+{
+	struct xmap_cmd_region_create *create = arg;
+	struct xmap_cmd_region_open *open = arg;
+	struct xmap_cmd_region_derive *derive = arg;
+	struct xmap_cmd_region_info *info = arg;
+	struct xmap_cmd_region_seal *seal = arg;
+	struct xmap_cmd_region_resize *resize = arg;
+	struct xmap_cmd_region_rebind *rebind = arg;
+
+	switch (command) {
+	case XMAP_REGION_CREATE:
+		shim.region = *create;
+		create->out_fd = shim_new_target();
+		return true;
+	case XMAP_REGION_OPEN:
+		shim.region_opened = *open;
+		open->out_fd = shim_new_target();
+		return true;
+	case XMAP_REGION_DERIVE:
+		shim.region_derived = *derive;
+		derive->out_fd = shim_new_target();
+		return true;
+	case XMAP_REGION_INFO:
+		info->out_length = SHIM_BYTES;
+		return true;
+	case XMAP_REGION_SEAL:
+		shim.sealed |= seal->seals;
+		seal->out_seals = shim.sealed;
+		return true;
+	case XMAP_REGION_RESIZE:
+		shim.resized = resize->length;
+		return true;
+	case XMAP_REGION_REBIND:
+		rebind->out_generation = SHIM_GENERATION;
+		return true;
+	case XMAP_REGION_GIVE:
+	case XMAP_REGION_TAKE:
+	case XMAP_REGION_UNLINK:
+	case XMAP_REGION_NOTIFY:
 		return true;
 	}
 	return false;
@@ -188,7 +239,7 @@ static int shim_ioctl(int fd, unsigned long command, void *arg)
 		((struct xmap_cmd_target_prefault *)arg)->out_length = PAGE;
 		break;
 	default:
-		if (shim_consent(fd, command, arg))
+		if (shim_consent(fd, command, arg) || shim_region(command, arg))
 			break;
 		errno = ENOTTY;
 		return -1;
@@ -336,4 +387,16 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 	if (shim.fds_room >= 0)
 		msg->msg_controllen = shim.fds_room ? CMSG_LEN(shim.fds_room * sizeof(int)) : 0;
 	return __real_recvmsg(fd, msg, flags);
+}
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	int64_t time;
+
+	if (!shim.clock || clock != CLOCK_MONOTONIC)
+		return __real_clock_gettime(clock, ts);
+	time = shim.clock();
+	ts->tv_sec = time / 1000000000;
+	ts->tv_nsec = time % 1000000000;
+	return 0;
 }

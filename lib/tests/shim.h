@@ -9,14 +9,16 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <linux/xmap.h>
 
 /**
  * struct shim - What to do, and what was done
- * @fake: There is a /dev/xmap.  Its targets are one file of SHIM_BYTES bytes
+ * @fake: There is a /dev/xmap.  Its targets and regions are files of SHIM_BYTES bytes
  * @open_error: errno of open("/dev/xmap"), or 0
  * @ioctl_error: errno of @ioctl_command (of any if that is 0), or 0
  * @ioctl_command: See @ioctl_error
@@ -24,7 +26,7 @@
  * @interrupt: So many calls fail with EINTR before one works
  * @short_copy: pread() and preadv() copy at most so many bytes, if not 0
  * @transfer_stop: XMAP_TRANSFER ends after so many entries, if not 0
- * @mmap_error: errno of mmap() of a fake target, or 0
+ * @mmap_error: errno of mmap() of a fake target or region, or 0
  * @dup_error: errno of fcntl(F_DUPFD_CLOEXEC), or 0
  * @alloc_left: Allocations that work before one fails; negative: all work
  * @fds_left: Calls that make descriptors, of memfd_create() and socketpair(), that
@@ -32,6 +34,7 @@
  * @fds_room: recvmsg() finds room for so many descriptors and loses the rest, as if
  *	there could be no more; negative: there is room
  * @process_vm_error: errno of process_vm_readv(), or 0
+ * @clock: Tells what CLOCK_MONOTONIC shows, in nanoseconds; NULL: the real one
  * @on_openat: Called before each openat(), with the name
  * @ioctls: Number of calls on fake objects
  * @process_vms: Number of calls of process_vm_readv()
@@ -41,8 +44,15 @@
  * @accepted: The last XMAP_EXPORT_ACCEPT
  * @revoked: The last XMAP_REVOKE
  * @revoked_fd: The descriptor that it was about
+ * @rung: The last XMAP_EVENTFD
+ * @rung_fd: The descriptor that it was about
  * @denied: The flags of the last XMAP_DENY, which hold now
- * @mmap_prot: Of the last mmap() of a fake target
+ * @region: The last XMAP_REGION_CREATE
+ * @region_opened: The last XMAP_REGION_OPEN
+ * @region_derived: The last XMAP_REGION_DERIVE
+ * @sealed: The seals of the last XMAP_REGION_SEAL, which hold now
+ * @resized: The length of the last XMAP_REGION_RESIZE
+ * @mmap_prot: Of the last mmap() of a fake target or region
  * @mmap_flags: Same
  * @mmap_offset: Same
  */
@@ -61,6 +71,7 @@ struct shim {
 	int fds_left;
 	int fds_room;
 	int process_vm_error;
+	int64_t (*clock)(void);
 	void (*on_openat)(const char *name);
 
 	int ioctls;
@@ -71,7 +82,14 @@ struct shim {
 	struct xmap_cmd_export_accept accepted;
 	struct xmap_cmd_revoke revoked;
 	int revoked_fd;
+	struct xmap_cmd_eventfd rung;
+	int rung_fd;
 	unsigned int denied;
+	struct xmap_cmd_region_create region;
+	struct xmap_cmd_region_open region_opened;
+	struct xmap_cmd_region_derive region_derived;
+	unsigned int sealed;
+	unsigned long long resized;
 	int mmap_prot;
 	int mmap_flags;
 	off_t mmap_offset;
@@ -82,6 +100,8 @@ struct shim {
 #define SHIM_MAPS 5
 /* The number of a fake export. */
 #define SHIM_ID 4711
+/* How often a fake region was rebound. */
+#define SHIM_GENERATION 42
 
 extern struct shim shim;
 
@@ -105,6 +125,7 @@ ssize_t __real_process_vm_readv(pid_t pid, const struct iovec *local, unsigned l
 int __real_memfd_create(const char *name, unsigned int flags);
 int __real_socketpair(int domain, int type, int protocol, int *pair);
 ssize_t __real_recvmsg(int fd, struct msghdr *msg, int flags);
+int __real_clock_gettime(clockid_t clock, struct timespec *ts);
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);

@@ -176,6 +176,7 @@ START_TEST(without_the_module)
 	struct xmap_target *target, *none = (void *)&peer;
 	struct xmap_window *win = (void *)&peer;
 	struct xmap_export *export = (void *)&peer;
+	struct xmap_region *region = (void *)&peer;
 	uint64_t cursor = 7;
 
 	begin(XMAP_BACKEND_SYSCALLS);
@@ -193,12 +194,17 @@ START_TEST(without_the_module)
 	assert_err(xmap_export_open(dev, "name", 0, &export), EOPNOTSUPP);
 	assert_err(xmap_export_open_id(dev, 1, 0, &export), EOPNOTSUPP);
 	assert_err(xmap_export_from_fd(dev, 0, &export), EOPNOTSUPP);
+	assert_err(xmap_region_create(dev, PAGE, NULL, &region), EOPNOTSUPP);
+	assert_err(xmap_region_open(dev, "name", 0, &region), EOPNOTSUPP);
+	assert_err(xmap_region_from_fd(dev, 0, &region), EOPNOTSUPP);
 	assert_err(xmap_target_revoke(target, 0, 0), EOPNOTSUPP);
+	assert_err(xmap_target_eventfd(target, -1), EOPNOTSUPP);
 	assert_err(xmap_revoke(dev, 1, 0, 0), EOPNOTSUPP);
 	assert_err(xmap_self_deny(dev, 0), EOPNOTSUPP);
 	ck_assert_ptr_eq(none, &peer);
 	ck_assert_ptr_eq(win, &peer);
 	ck_assert_ptr_eq(export, &peer);
+	ck_assert_ptr_eq(region, &peer);
 	xmap_target_close(target);
 	finish();
 }

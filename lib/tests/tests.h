@@ -31,6 +31,8 @@ Suite *threads_suite(int backend);
 Suite *maps_suite(int backend);
 Suite *windows_suite(void);
 Suite *exports_suite(void);
+Suite *regions_suite(void);
+Suite *region_changes_suite(void);
 Suite *opts_suite(void);
 Suite *errors_suite(void);
 Suite *answers_suite(void);
@@ -52,6 +54,12 @@ void finish(void);
 /* Open the library with one backend, and a target on a process. */
 struct xmap_dev *dev_open(int backend);
 struct xmap_target *target_open(struct xmap_dev *dev, pid_t pid, uint32_t rights);
+
+/* A child without privilege; what the function returns is its exit status: 0 for success. */
+void in_a_child(int (*fn)(void *), void *arg);
+
+/* The number of the last object of this process of a kind, or 0. */
+uint64_t serial_of(uint32_t kind);
 
 /* ---- The target process: peer.c ---- */
 
