@@ -31,7 +31,8 @@ struct facts {
 	int status;
 };
 
-static const char *const features[] = { "window", "memfd", "nowait", "export" };
+static const char *const features[] = { "window", "memfd", "nowait", "export",
+					 "region" };
 
 static bool fallback_works(void)
 {
@@ -157,6 +158,10 @@ static void put_text_facts(const struct facts *f)
 		       f->query.out_windows, f->query.out_max_windows);
 		printf("exports     %" PRIu32 " of at most %" PRIu32 " per user\n",
 		       f->query.out_exports, f->query.out_max_exports);
+		printf("regions     %" PRIu32 " of at most %" PRIu32 " handles per user, %" PRIu64
+		       " of at most %" PRIu64 " bytes\n", f->query.out_regions,
+		       f->query.out_max_regions, (uint64_t)f->query.out_region_bytes,
+		       (uint64_t)f->query.out_max_region_bytes);
 	}
 	if (f->yama >= 0)
 		printf("Yama        ptrace_scope %d\n", f->yama);
@@ -183,10 +188,15 @@ static void put_json_facts(const struct facts *f)
 	if (f->have_query) {
 		printf(",\"abi\":%" PRIu32 ",\"max_targets\":%" PRIu32 ",\"max_windows\":%" PRIu32
 		       ",\"targets\":%" PRIu32 ",\"windows\":%" PRIu32 ",\"max_exports\":%" PRIu32
-		       ",\"exports\":%" PRIu32 ",\"features\":[",
+		       ",\"exports\":%" PRIu32,
 		       f->query.out_abi, f->query.out_max_targets, f->query.out_max_windows,
 		       f->query.out_targets, f->query.out_windows, f->query.out_max_exports,
 		       f->query.out_exports);
+		printf(",\"max_regions\":%" PRIu32 ",\"regions\":%" PRIu32
+		       ",\"max_region_bytes\":%" PRIu64 ",\"region_bytes\":%" PRIu64
+		       ",\"features\":[", f->query.out_max_regions, f->query.out_regions,
+		       (uint64_t)f->query.out_max_region_bytes,
+		       (uint64_t)f->query.out_region_bytes);
 		for (i = 0; i < ARRAY_SIZE(features); i++) {
 			if (!(f->query.out_features >> i & 1))
 				continue;

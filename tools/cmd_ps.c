@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* xmap ps: who has exports, targets and windows on whom. */
+/* xmap ps: who has exports, targets and windows on whom, and handles of regions. */
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -39,9 +39,10 @@ static void put_json(const struct xmap_list_entry *e)
 	       entry_state(e), json_bool(e->state == XMAP_TARGET_ALIVE));
 	json_rights(stdout, e->rights);
 	printf(",\"address\":%llu,\"length\":%llu,\"local\":%llu", e->addr, e->length, e->local);
-	printf(",\"faults\":%llu,\"accepts\":%llu,\"since_ns\":%llu}",
+	printf(",\"faults\":%llu,\"accepts\":%llu,\"mappings\":%llu,\"since_ns\":%llu}",
 	       e->kind == XMAP_LIST_WINDOW ? e->count : 0,
-	       e->kind == XMAP_LIST_EXPORT ? e->count : 0, e->since);
+	       e->kind == XMAP_LIST_EXPORT ? e->count : 0,
+	       e->kind == XMAP_LIST_REGION ? e->count : 0, e->since);
 }
 
 static void put_table(const struct entries *list)
@@ -95,12 +96,14 @@ static int run(int argc, char **argv)
 const struct cmd cmd_ps = {
 	.name = "ps",
 	.args = "",
-	.summary = "List who has exports, targets and windows",
+	.summary = "List who has exports, targets, windows, regions",
 	.details =
 		"Your own, those on your memory, and with CAP_SYS_PTRACE everybody's.  PARENT is\n"
-		"the SERIAL of what it was made from; `xmap revoke SERIAL` takes back an export or\n"
-		"a target.  COUNT: page faults that a window served; how often an export was\n"
-		"accepted.  Needs the module.\n",
+		"the SERIAL of what it was made from; `xmap revoke SERIAL` takes back an export, a\n"
+		"target or a handle of a region.  KIND `name`: a persistent region, which it keeps,\n"
+		"and `xmap revoke` ends.  COUNT: page faults that a window served; how\n"
+		"often an export was accepted; mappings of a region by that handle, of which\n"
+		"ADDRESS is the offset.  Needs the module.\n",
 	.opts = opts,
 	.max_args = 0,
 	.run = run,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* xmap revoke: take back an export or a target, as `xmap ps` numbers them. */
+/* xmap revoke: take back an export, a target, a region or a handle of one, by `xmap ps`' number. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -36,7 +36,8 @@ static int fail_serial(const struct order *o)
 		return fail(XC_USAGE,
 			    "%" PRIu64 " is a window: revoke its target, `xmap revoke %" PRIu64 "`",
 			    o->serial, parent);
-	return fail(XC_PROCESS, "no export or target %" PRIu64 " that you can see; see `xmap ps`",
+	return fail(XC_PROCESS,
+		    "no export, target or region %" PRIu64 " that you can see; see `xmap ps`",
 		    o->serial);
 }
 
@@ -114,11 +115,13 @@ static int run(int argc, char **argv)
 const struct cmd cmd_revoke = {
 	.name = "revoke",
 	.args = "SERIAL [ADDRESS LENGTH]",
-	.summary = "Take back an export or a target, for good",
+	.summary = "Take back an export, a target, a region's handle",
 	.details =
 		"SERIAL is that of `xmap ps`.  All that was accepted or derived from it loses the\n"
-		"memory: all of it, or LENGTH bytes from ADDRESS of the owner's memory.  For who\n"
-		"made it, for the owner of what is offered, and for root (CAP_SYS_ADMIN).\n",
+		"memory, for good: all of it, or LENGTH bytes from ADDRESS of the owner's memory,\n"
+		"or from that offset of the region.  SERIAL of a persistent region's name: from all\n"
+		"who have it; the region ends.  For who made it, for the owner of what is\n"
+		"offered, and for root (CAP_SYS_ADMIN).\n",
 	.opts = opts,
 	.min_args = 1,
 	.max_args = 3,

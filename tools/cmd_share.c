@@ -10,9 +10,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -211,20 +209,6 @@ static int serve(struct share *s)
 	}
 }
 
-/* From now on a signal is an order to take it back. */
-static int catch_signals(struct share *s)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	s->signals = signalfd(-1, &set, SFD_CLOEXEC);
-	return s->signals < 0 ? fail(XC_FAIL, "no signalfd: %s", strerror(errno)) : XC_OK;
-}
-
 static int run(int argc, char **argv)
 {
 	struct share s = { .signals = -1, .o.pidfd = -1 };
@@ -238,7 +222,7 @@ static int run(int argc, char **argv)
 	if (!rc)
 		rc = offer_memory(&s.o, argc ? argv[0] : NULL, size_text);
 	if (!rc)
-		rc = catch_signals(&s);
+		rc = signals_catch(&s.signals);
 	if (!rc)
 		rc = offer_make(&s.o);
 	if (!rc) {

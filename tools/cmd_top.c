@@ -3,8 +3,9 @@
  * xmap top: who maps whom, again and again.
  *
  * One row stands for all that one process has on another: its targets and its
- * windows.  The faults of an interval are counted window by window, because the
- * sum of a row falls when one of its windows goes.
+ * windows; or for all that it has of one region: its handles and their mappings, of
+ * which nobody counts the faults.  Those of an interval are counted window by window,
+ * because the sum of a row falls when one of its windows goes.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -29,14 +30,15 @@ static const struct opt opts[] = {
 };
 
 /**
- * struct pair - All that one process has on another
+ * struct pair - All that one process has on another, or of a region
  * @holder: Who has it
  * @target: On whom
+ * @region: Of which region, by its number; 0 if it is a process
  * @uid: Who is charged
- * @rights: Of all its targets together
+ * @rights: Of all its targets or handles together
  * @targets: How many there are
- * @windows: How many there are
- * @bytes: Memory that the windows show
+ * @windows: How many there are, or mappings
+ * @bytes: Memory that the windows show; or of the handles that are mapped, what they reach
  * @faults: That the windows served
  * @fresh: Of these, since the last table
  * @since: When the oldest was made, CLOCK_BOOTTIME in ns
@@ -44,10 +46,11 @@ static const struct opt opts[] = {
 struct pair {
 	pid_t holder;
 	pid_t target;
+	uint64_t region;
 	uint32_t uid;
 	uint32_t rights;
 	uint32_t targets;
-	uint32_t windows;
+	uint64_t windows;
 	uint64_t bytes;
 	uint64_t faults;
 	uint64_t fresh;
@@ -60,6 +63,8 @@ struct table {
 	uint64_t exports;
 	uint64_t targets;
 	uint64_t windows;
+	uint64_t handles;
+	uint64_t names;
 	uint64_t bytes;
 	/* When it was made, and how long the interval before it was. */
 	uint64_t now;
@@ -74,19 +79,20 @@ static uint64_t boottime(void)
 	return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
 }
 
-static struct pair *pair_of(struct table *t, const struct xmap_list_entry *e)
+static struct pair *pair_of(struct table *t, const struct xmap_list_entry *e, uint64_t region)
 {
 	struct pair *p;
 
 	for (p = t->pairs; p < t->pairs + t->n; p++) {
 		if (p->holder == e->holder_pid && p->target == e->target_pid &&
-		    p->uid == e->holder_uid)
+		    p->uid == e->holder_uid && p->region == region)
 			return p;
 	}
 	t->n++;
 	*p = (struct pair){
 		.holder = e->holder_pid,
 		.target = e->target_pid,
+		.region = region,
 		.uid = e->holder_uid,
 		.since = e->since,
 	};
@@ -100,19 +106,36 @@ static uint64_t fresh_faults(const struct xmap_list_entry *e, const struct entri
 	return old ? e->count - old->count : e->count;
 }
 
-static void count_entry(struct table *t, const struct xmap_list_entry *e,
-			const struct entries *before)
+static void count_handle(struct table *t, const struct xmap_list_entry *e, struct pair *p)
 {
+	p->targets++;
+	p->windows += e->count;
+	p->bytes += e->count ? e->length : 0;
+	t->handles++;
+}
+
+static void count_entry(struct table *t, const struct xmap_list_entry *e,
+			const struct entries *list, const struct entries *before)
+{
+	bool is_region = e->kind == XMAP_LIST_REGION;
 	struct pair *p;
 
 	if (e->kind == XMAP_LIST_EXPORT) {
 		t->exports++;
 		return;
 	}
-	p = pair_of(t, e);
+	if (e->kind == XMAP_LIST_NAME) {
+		t->names++;
+		return;
+	}
+	p = pair_of(t, e, is_region ? entries_region(list, e) : 0);
 	p->rights |= e->rights;
 	if (e->since < p->since)
 		p->since = e->since;
+	if (is_region) {
+		count_handle(t, e, p);
+		return;
+	}
 	if (e->kind != XMAP_LIST_WINDOW) {
 		p->targets++;
 		t->targets++;
@@ -148,7 +171,7 @@ static int table_make(struct table *t, const struct entries *list, const struct 
 	if (!t->pairs)
 		return fail(XC_FAIL, "no memory for a table");
 	for (i = 0; i < list->n; i++)
-		count_entry(t, &list->v[i], before);
+		count_entry(t, &list->v[i], list, before);
 	qsort(t->pairs, t->n, sizeof(*t->pairs), compare);
 	return XC_OK;
 }
@@ -178,12 +201,18 @@ static void put_row(const struct table *t, const struct pair *p)
 
 	put_who(stdout, p->holder);
 	printf(" %6" PRIu32 " ", p->uid);
-	put_who(stdout, p->target);
-	printf(" %-6s %7" PRIu32 " %7" PRIu32 " ", rights_text(p->rights, rights), p->targets,
+	if (p->region)
+		printf("%7" PRIu64 " %-15s", p->region, "(region)");
+	else
+		put_who(stdout, p->target);
+	printf(" %-6s %7" PRIu32 " %7" PRIu64 " ", rights_text(p->rights, rights), p->targets,
 	       p->windows);
 	put_bytes(p->bytes);
-	printf(" %9" PRIu64 " %9" PRIu64 " %7" PRIu64 "s\n", p->faults, rate(t, p),
-	       t->now > p->since ? (t->now - p->since) / 1000000000 : 0);
+	if (p->region)
+		printf(" %9s %9s", "-", "-");
+	else
+		printf(" %9" PRIu64 " %9" PRIu64, p->faults, rate(t, p));
+	printf(" %7" PRIu64 "s\n", t->now > p->since ? (t->now - p->since) / 1000000000 : 0);
 }
 
 /* How many rows a terminal has room for below the head. */
@@ -203,8 +232,9 @@ static void put_table(const struct table *t, bool live)
 	/* All of a screen in one write; rows that are too long are cut, not wrapped. */
 	if (live)
 		fputs("\033[H\033[J\033[?7l", stdout);
-	printf("exports %" PRIu64 ", targets %" PRIu64 ", windows %" PRIu64 ", mapped ",
-	       t->exports, t->targets, t->windows);
+	printf("exports %" PRIu64 ", targets %" PRIu64 ", windows %" PRIu64 ", regions' handles %"
+	       PRIu64 ", names %" PRIu64 ", mapped ", t->exports, t->targets, t->windows,
+	       t->handles, t->names);
 	put_bytes(t->bytes);
 	printf("\n%7s %-15s %6s %7s %-15s %-6s %7s %7s %9s %9s %9s %8s\n", "HOLDER", "", "UID",
 	       "TARGET", "", "RIGHTS", "TARGETS", "WINDOWS", "BYTES", "FAULTS", "FAULTS/S",
@@ -217,25 +247,50 @@ static void put_table(const struct table *t, bool live)
 		putchar('\n');
 }
 
-static void put_json(const struct table *t)
+static void put_json_pair(const struct table *t, const struct pair *p)
+{
+	json_who(stdout, "target", p->target);
+	printf(",\"targets\":%" PRIu32 ",\"windows\":%" PRIu64 ",\"faults\":%" PRIu64
+	       ",\"faults_per_second\":%" PRIu64, p->targets, p->windows, p->faults, rate(t, p));
+}
+
+static void put_json_region(const struct pair *p)
+{
+	printf("\"region\":%" PRIu64 ",\"handles\":%" PRIu32 ",\"mappings\":%" PRIu64, p->region,
+	       p->targets, p->windows);
+}
+
+static void put_json_rows(const struct table *t, bool regions)
 {
 	const struct pair *p;
+	const char *comma = "";
 
-	printf("{\"exports\":%" PRIu64 ",\"targets\":%" PRIu64 ",\"windows\":%" PRIu64
-	       ",\"bytes\":%" PRIu64 ",\"now_ns\":%" PRIu64 ",\"pairs\":[",
-	       t->exports, t->targets, t->windows, t->bytes, t->now);
 	for (p = t->pairs; p < t->pairs + t->n; p++) {
-		fputs(p == t->pairs ? "{" : ",{", stdout);
+		if (!p->region == regions)
+			continue;
+		printf("%s{", comma);
+		comma = ",";
 		json_who(stdout, "holder", p->holder);
-		putchar(',');
-		json_who(stdout, "target", p->target);
 		printf(",\"uid\":%" PRIu32 ",", p->uid);
 		json_rights(stdout, p->rights);
-		printf(",\"targets\":%" PRIu32 ",\"windows\":%" PRIu32 ",\"bytes\":%" PRIu64
-		       ",\"faults\":%" PRIu64 ",\"faults_per_second\":%" PRIu64
-		       ",\"since_ns\":%" PRIu64 "}", p->targets, p->windows, p->bytes, p->faults,
-		       rate(t, p), p->since);
+		putchar(',');
+		if (regions)
+			put_json_region(p);
+		else
+			put_json_pair(t, p);
+		printf(",\"bytes\":%" PRIu64 ",\"since_ns\":%" PRIu64 "}", p->bytes, p->since);
 	}
+}
+
+static void put_json(const struct table *t)
+{
+	printf("{\"exports\":%" PRIu64 ",\"targets\":%" PRIu64 ",\"windows\":%" PRIu64
+	       ",\"handles\":%" PRIu64 ",\"names\":%" PRIu64 ",\"bytes\":%" PRIu64
+	       ",\"now_ns\":%" PRIu64 ",\"pairs\":[", t->exports, t->targets, t->windows,
+	       t->handles, t->names, t->bytes, t->now);
+	put_json_rows(t, false);
+	fputs("],\"regions\":[", stdout);
+	put_json_rows(t, true);
 	fputs("]}\n", stdout);
 }
 
@@ -299,7 +354,8 @@ const struct cmd cmd_top = {
 	.details =
 		"A row for each process that has targets or windows on another, the busiest first:\n"
 		"its rights, how many bytes it maps, how many page faults that took, and since\n"
-		"when.  Whose are shown: see `xmap ps --help`.  Needs the module.\n",
+		"when.  A row also for each that has handles of a region: there WINDOWS counts its\n"
+		"mappings.  Whose are shown: see `xmap ps --help`.  Needs the module.\n",
 	.opts = opts,
 	.max_args = 0,
 	.run = run,

@@ -20,7 +20,7 @@ static const struct opt opts[] = {
 	  NULL, &type_name },
 	{ "hex", 'x', "BYTES", "write bytes, such as \"90 cc\" or 90cc", NULL, &hex_text },
 	{ "string", 's', "TEXT", "write a text, without a NUL at its end", NULL, &string_text },
-	{ "nul", '0', NULL, "with --string: and a NUL", &nul, NULL },
+	{ "nul", 0, NULL, "with --string: and a NUL", &nul, NULL },
 	{ "file", 'f', "FILE", "write what a file holds; - for standard input", NULL, &file_name },
 	{ "force", 'F', NULL, "write also what the process maps read-only", &force, NULL },
 	{ "verify", 'v', NULL, "read it back and compare", &verify, NULL },

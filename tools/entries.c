@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What XMAP_LIST says: who has exports, targets and windows, as an array and as text. */
+/* What XMAP_LIST says: who has exports, targets, windows and regions, as an array and as text. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -59,6 +60,30 @@ const struct xmap_list_entry *entries_find(const struct entries *list, uint64_t 
 	return low < list->n && list->v[low].serial == serial ? &list->v[low] : NULL;
 }
 
+uint64_t entries_region(const struct entries *list, const struct xmap_list_entry *e)
+{
+	uint64_t serial = e->serial;
+
+	/* What is made from another has the greater number: this ends. */
+	while (e && e->parent && e->parent < serial) {
+		serial = e->parent;
+		e = entries_find(list, serial);
+	}
+	return serial;
+}
+
+const struct xmap_list_entry *entries_own_region(const struct entries *list)
+{
+	const struct xmap_list_entry *own = NULL;
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		if (list->v[i].kind == XMAP_LIST_REGION && list->v[i].holder_pid == getpid())
+			own = &list->v[i];
+	}
+	return own;
+}
+
 const char *entry_kind(const struct xmap_list_entry *e)
 {
 	switch (e->kind) {
@@ -68,6 +93,10 @@ const char *entry_kind(const struct xmap_list_entry *e)
 		return "window";
 	case XMAP_LIST_EXPORT:
 		return "export";
+	case XMAP_LIST_REGION:
+		return "region";
+	case XMAP_LIST_NAME:
+		return "name";
 	default:
 		return "other";
 	}
@@ -89,15 +118,17 @@ const char *rights_text(uint32_t rights, char buf[RIGHTS_SIZE])
 {
 	buf[0] = rights & XMAP_RIGHT_READ ? 'r' : '-';
 	buf[1] = rights & XMAP_RIGHT_WRITE ? 'w' : '-';
-	buf[2] = rights & XMAP_RIGHT_FORCE ? 'f' : '-';
+	/* No object has both of these. */
+	buf[2] = rights & XMAP_RIGHT_FORCE ? 'f' : rights & XMAP_RIGHT_MANAGE ? 'm' : '-';
 	buf[3] = '\0';
 	return buf;
 }
 
 void json_rights(FILE *f, uint32_t rights)
 {
-	fprintf(f, "\"read\":%s,\"write\":%s,\"force\":%s", json_bool(rights & XMAP_RIGHT_READ),
-		json_bool(rights & XMAP_RIGHT_WRITE), json_bool(rights & XMAP_RIGHT_FORCE));
+	fprintf(f, "\"read\":%s,\"write\":%s,\"force\":%s,\"manage\":%s",
+		json_bool(rights & XMAP_RIGHT_READ), json_bool(rights & XMAP_RIGHT_WRITE),
+		json_bool(rights & XMAP_RIGHT_FORCE), json_bool(rights & XMAP_RIGHT_MANAGE));
 }
 
 static const char *comm(pid_t pid, struct proc_stat *st)

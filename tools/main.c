@@ -7,7 +7,7 @@
 
 static const struct cmd *const commands[] = {
 	&cmd_check, &cmd_maps, &cmd_read, &cmd_write, &cmd_watch, &cmd_ps, &cmd_top,
-	&cmd_share, &cmd_revoke,
+	&cmd_share, &cmd_revoke, &cmd_region,
 };
 
 static bool show_version;
@@ -22,8 +22,8 @@ static const char statuses[] =
 	"  0  done\n"
 	"  1  another error (output, memory, limits, an unknown interface)\n"
 	"  2  wrong use: an option, a number, a type, a length\n"
-	"  3  no such process or export, or a name that several processes have\n"
-	"  4  no right to the process, to the export or to /dev/xmap\n"
+	"  3  no such process, export or region, or a name that several processes have\n"
+	"  4  no right to the process, the export, the region or /dev/xmap\n"
 	"  5  no such memory, or the process itself may not use it that way\n"
 	"  6  needs the module\n"
 	"  7  the process ended meanwhile, or runs another program; or it was revoked\n"

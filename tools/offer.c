@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -105,83 +104,16 @@ int offer_memory(struct offer *o, const char *path, const char *size_text)
 
 /* ---- Terms ---- */
 
-static bool is_number(const char *text)
-{
-	return text[0] && strspn(text, "0123456789") == strlen(text);
-}
-
-static int parse_u32(const char *text, const char *what, uint32_t least, uint32_t *ret)
-{
-	uint64_t n;
-	int rc;
-
-	rc = number_parse(text, what, &n);
-	if (rc)
-		return rc;
-	if (n < least || n >= UINT32_MAX)
-		return fail(XC_USAGE, "%s `%s` is not a number from %" PRIu32 " to %" PRIu32, what,
-			    text, least, UINT32_MAX - 1);
-	*ret = n;
-	return XC_OK;
-}
-
 static int parse_user(const char *text, uint32_t *ret)
 {
 	struct passwd *pw;
 
-	if (is_number(text))
-		return parse_u32(text, "user", 0, ret);
+	if (is_digits(text))
+		return u32_parse(text, "user", 0, ret);
 	pw = getpwnam(text);
 	if (!pw)
 		return fail(XC_USAGE, "no user `%s`", text);
 	*ret = pw->pw_uid;
-	return XC_OK;
-}
-
-static int parse_group(const char *text, uint32_t *ret)
-{
-	struct group *gr = NULL;
-	int rc = XC_OK;
-
-	if (is_number(text)) {
-		rc = parse_u32(text, "group", 0, ret);
-	} else {
-		gr = getgrnam(text);
-		if (!gr)
-			return fail(XC_USAGE, "no group `%s`", text);
-		*ret = gr->gr_gid;
-	}
-	/* For the library 0 is the effective group. */
-	if (!rc && !*ret && getegid())
-		rc = fail(XC_USAGE, "group 0 can be named only by who runs as it");
-	return rc;
-}
-
-static int parse_mode(const char *text, uint32_t *ret)
-{
-	unsigned long mode;
-	char *end;
-
-	mode = strtoul(text, &end, 8);
-	if (!is_number(text) || *end || mode & ~0666UL)
-		return fail(XC_USAGE, "mode `%s` is not octal, of the bits of 666", text);
-	*ret = mode;
-	return XC_OK;
-}
-
-static int parse_name(const char *text, const char **ret)
-{
-	size_t len = strlen(text), i;
-
-	for (i = 0; i < len && text[i] > ' ' && text[i] < 0x7f && text[i] != '/'; i++)
-		;
-	if (!len || len >= XMAP_NAME_SIZE || i < len)
-		return fail(XC_USAGE,
-			    "name `%s`: up to %d printable characters, no space, no slash", text,
-			    XMAP_NAME_SIZE - 1);
-	if (!strncmp(text, "0x", 2))
-		return fail(XC_USAGE, "name `%s`: with 0x begin ids", text);
-	*ret = text;
 	return XC_OK;
 }
 
@@ -191,7 +123,7 @@ static int parse_expiry(const char *text, uint64_t *ret)
 	uint32_t seconds;
 	int rc;
 
-	rc = parse_u32(text, "expiry", 1, &seconds);
+	rc = u32_parse(text, "expiry", 1, &seconds);
 	if (rc)
 		return rc;
 	clock_gettime(CLOCK_BOOTTIME, &now);
@@ -214,6 +146,13 @@ static int parse_receiver(struct offer *o, const char *who)
 	return XC_OK;
 }
 
+static int parse_name(const char *text, const char **ret)
+{
+	if (!strncmp(text, "0x", 2))
+		return fail(XC_USAGE, "name `%s`: with 0x begin ids", text);
+	return name_parse(text, ret);
+}
+
 int offer_terms(struct offer *o, const struct offer_args *args)
 {
 	struct xmap_export_opts *t = &o->terms;
@@ -227,11 +166,11 @@ int offer_terms(struct offer *o, const struct offer_args *args)
 	if (args->name)
 		rc = parse_name(args->name, &t->name);
 	if (!rc && args->mode)
-		rc = parse_mode(args->mode, &t->mode);
+		rc = mode_parse(args->mode, &t->mode);
 	if (!rc && args->group)
-		rc = parse_group(args->group, &t->gid);
+		rc = group_parse(args->group, &t->gid);
 	if (!rc && args->max)
-		rc = parse_u32(args->max, "--max", 1, &t->max_accepts);
+		rc = u32_parse(args->max, "--max", 1, &t->max_accepts);
 	if (!rc && args->expires)
 		rc = parse_expiry(args->expires, &t->expires);
 	if (!rc && args->user) {

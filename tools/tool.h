@@ -86,6 +86,7 @@ extern const struct cmd cmd_ps;
 extern const struct cmd cmd_top;
 extern const struct cmd cmd_share;
 extern const struct cmd cmd_revoke;
+extern const struct cmd cmd_region;
 extern const struct opt common_opts[];
 
 /* The options that every command has. */
@@ -133,6 +134,15 @@ int interval_parse(const char *text, int *ret);
 int value_type_find(const char *name, const struct value_type **ret);
 int value_parse(const struct value_type *type, const char *text, void *ret);
 void value_put(FILE *f, const struct value_type *type, const void *bytes, bool json);
+
+/* ---- What is published, and who may find it: perm.c ---- */
+
+bool is_digits(const char *text);
+int u32_parse(const char *text, const char *what, uint32_t least, uint32_t *ret);
+int name_parse(const char *text, const char **ret);
+/* Octal, of the bits of 666. */
+int mode_parse(const char *text, uint32_t *ret);
+int group_parse(const char *text, uint32_t *ret);
 
 /* ---- A target's mappings: maplist.c ---- */
 
@@ -208,6 +218,11 @@ int proc_fail_gone(pid_t pid);
 
 bool guard_copy(void *to, const void *from, size_t length);
 
+/* ---- Signals that are an order to end: signals.c ---- */
+
+/* From now on they do nothing but make a descriptor readable. */
+int signals_catch(int *ret);
+
 /* ---- What XMAP_LIST says: entries.c ---- */
 
 struct entries {
@@ -220,6 +235,10 @@ struct entries {
 int entries_load(struct xmap_dev *dev, struct entries *ret);
 void entries_free(struct entries *list);
 const struct xmap_list_entry *entries_find(const struct entries *list, uint64_t serial);
+/* The number of the region that a handle is of: that of the oldest handle known of it. */
+uint64_t entries_region(const struct entries *list, const struct xmap_list_entry *e);
+/* The last handle of a region that this process has made; NULL if there is none. */
+const struct xmap_list_entry *entries_own_region(const struct entries *list);
 const char *entry_kind(const struct xmap_list_entry *e);
 const char *entry_state(const struct xmap_list_entry *e);
 const char *rights_text(uint32_t rights, char buf[RIGHTS_SIZE]);

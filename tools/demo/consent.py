@@ -3,7 +3,8 @@
 
 Three users who trust each other in nothing: the owner offers a page, a stranger
 accepts it and lets a helper see 8 bytes of that, and all lose it when the owner
-says so.  What comes next in this act goes into a step of its own, before the last.
+says so.  In between, memory that belongs to no process: found by its name, and moved
+from one owner to the next.  What comes next in this act goes into a step of its own, before the last.
 """
 
 import json
@@ -104,6 +105,30 @@ def narrow(shop):
     shop.wait_for("^(accepted)")
 
 
+def find_by_name():
+    out = shell("xmap region create --persistent --mode 644 counter 64K", OWNER)
+    serial = int(re.search(r"serial (\d+)", out)[1])
+    say("That program has ended.  What it has made is still there, to be found by all:")
+    out = shell("xmap region show counter", STRANGER)
+    require(re.search(rf"^serial +{serial}$", out, re.M) and "65536 bytes" in out,
+            "that is another one")
+    out = shell("xmap region rm counter", STRANGER, status=4)
+    require("no right to remove" in out, "not the message expected")
+    shell("xmap region rm counter", OWNER)
+    require("no region" in shell("xmap region show counter", STRANGER, status=3),
+            "it is still there")
+
+
+def move():
+    say("16 MiB go to another process and come back, with two short messages, as they are:")
+    out = shell("move", STRANGER)
+    require(re.fullmatch(r"parent: wrote 16777216 bytes: Dear child,\.\.\.\n"
+                         r"parent: sent them, and looks: Operation not permitted\n"
+                         r"child: +received 16777216 bytes: Dear child,\.\.\.\n"
+                         r"parent: has them back: Dear parent\.\.\.\n", out),
+            "they did not move like that")
+
+
 def revoke_one(shop, watch, serial):
     say("The administrator takes it from the reader who stayed, and from nobody else:")
     shell(f"xmap revoke {serial}")
@@ -134,6 +159,12 @@ def act(directory):
 
     step("It can be passed on narrower, never wider")
     narrow(shop)
+
+    step("Memory that belongs to no program is found by its name")
+    find_by_name()
+
+    step("Memory moves: who gives it away does not reach it any more")
+    move()
 
     step("One of them loses it")
     revoke_one(shop, watch, serial)

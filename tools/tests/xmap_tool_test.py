@@ -14,6 +14,7 @@ import os
 import pty
 import re
 import resource
+import shlex
 import shutil
 import signal
 import struct
@@ -24,6 +25,7 @@ import traceback
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 TOOLS = os.path.join(HERE, "..", "tools")
+SOURCES = os.path.join(HERE, "..", "..", "tools")
 NOBODY = 65534
 YAMA = "/proc/sys/kernel/yama/ptrace_scope"
 
@@ -129,7 +131,8 @@ def test_each_backend(func):
 @test
 def help_and_version():
     text = xmap("--help").decode()
-    commands = ("check", "maps", "read", "write", "watch", "ps", "top", "share", "revoke")
+    commands = ("check", "maps", "read", "write", "watch", "ps", "top", "share", "revoke",
+                "region")
     for word in commands + ("Exit status",):
         assert word in text
     assert text == xmap("help").decode()
@@ -137,7 +140,101 @@ def help_and_version():
         text = xmap(cmd, "--help").decode()
         assert text.startswith(f"Usage: xmap {cmd} ") and "Exit status" in text
         assert text == xmap("help", cmd).decode() == xmap("-h", cmd).decode()
+        # A dash and a digit begin a number, not an option.
+        assert re.findall(r"^  -([^,]), --", text, re.M) and not re.search(r"^  -\d", text, re.M)
     assert re.match(r"xmap \d+\.\d+\.\d+ \(libxmap \S+, interface 1\)\n$", xmap("-V").decode())
+
+
+def options_of(text):
+    """What --help lists: a set of (letter or "", name, takes an argument)."""
+    listed = re.findall(r"^  (?:-(.), |    )--([a-z-]+)(=?)", text.split("\nOptions")[1], re.M)
+    assert len(listed) == len(set(listed)) >= 3, listed
+    return {(letter, name, bool(equals)) for letter, name, equals in listed}
+
+
+def all_options():
+    """Of each command; with "" those that stand before one."""
+    text = xmap("--help").decode()
+    commands = re.findall(r"^  ([a-z]+) ", text.split("\nCommands")[1].split("\n\n")[0], re.M)
+    return {cmd: options_of(xmap(*cmd.split(), "--help").decode()) for cmd in ["", *commands]}
+
+
+def manual(section):
+    with open(os.path.join(SOURCES, "xmap.1"), encoding="utf-8") as file:
+        text = file.read().replace("\\-", "-")
+    return text.split(f"\n.Sh {section}\n")[1].split("\n.Sh ")[0]
+
+
+@test
+def options_in_the_manual():
+    options = all_options()
+    before = options.pop("")
+    listed = set()
+    for item in re.findall(r"^\.It (Fl .*)$", manual("OPTIONS"), re.M):
+        found = re.fullmatch(r"(?:Fl (\w) , )?Fl -([a-z-]+)(?:( Ns = Ns)? Ar \w+)?", item)
+        assert found, item
+        option = (found[1] or "", found[2], " Ar " in item)
+        assert option not in listed, f"twice: {item}"
+        listed.add(option)
+    assert listed == before.union(*options.values()), listed ^ before.union(*options.values())
+
+    shown = {cmd: set() for cmd in options}
+    shown["help"] = set()
+    for block in manual("SYNOPSIS").split(".Nm\n")[1:]:
+        # `Fl` reaches behind a bar; alone it is standard input.
+        names = re.findall(r"(?:Fl -?|\| -)([\w-]+)", block)
+        shown[re.match(r"\.Cm ([a-z]+)", block)[1]] |= set(names)
+    assert not shown.pop("help")
+    for cmd, names in shown.items():
+        own = options[cmd] - before
+        assert names <= {name for option in own for name in option[:2]}, (cmd, names)
+        missing = [option for option in own if not names & set(option[:2])]
+        assert not missing, (cmd, missing)
+
+
+def completed(lines):
+    """What bash offers in the place of the last word of each command line."""
+    script = f"""
+source {shlex.quote(os.path.join(SOURCES, "completion", "xmap"))}
+compopt() {{ :; }}
+_xmap_processes() {{ echo PROCESS; }}
+_xmap_names() {{ echo NAME; }}
+_xmap_serials() {{ echo SERIAL; }}
+offer() {{ COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=(); _xmap; echo "${{COMPREPLY[*]}}"; }}
+""" + "\n".join("offer xmap " + shlex.join(words) for words in lines)
+    done = subprocess.run(["bash", "-u", "-c", script], capture_output=True, cwd=work, check=True)
+    assert not done.stderr, done.stderr
+    replies = done.stdout.decode().splitlines()
+    assert len(replies) == len(lines)
+    return [reply.split() for reply in replies]
+
+
+@test
+def options_are_completed():
+    options = all_options()
+    lines = [[*cmd.split(), "--"] for cmd in options]
+    for cmd, offered in zip(options, completed(lines)):
+        want = sorted("--" + name + "=" * argument for _, name, argument in options[cmd])
+        assert sorted(offered) == want, (cmd, offered)
+    del options[""]
+    assert completed([[""], ["help", ""]]) == [[*options, "help"]] * 2
+
+    # Which options take an argument: the one after it is what comes without any option.
+    plain = dict(zip(options, completed([[cmd, ""] for cmd in options])))
+    assert plain["read"] == ["PROCESS"] and plain["revoke"] == ["SERIAL"]
+    lines = []
+    for cmd, known in options.items():
+        for letter, name, argument in known:
+            for word in ["--" + name, *(["-" + letter] if letter else [])]:
+                lines.append([cmd, word, *["x"] * argument, ""])
+            if argument:
+                lines.append([cmd, "--" + name, "=", "x", ""])
+    for line, offered in zip(lines, completed(lines)):
+        assert offered == plain[line[0]], (line, offered)
+    # ... and nothing of that where the argument itself has to stand.
+    lines = [line[:-1] for line in lines if "x" in line and plain[line[0]]]
+    for line, offered in zip(lines, completed([[*line[:-1], ""] for line in lines])):
+        assert offered != plain[line[0]], (line, offered)
 
 
 @test
@@ -218,7 +315,29 @@ def wrong_use():
             (["revoke", "0"], "they begin at 1"),
             (["revoke", "1", "4096"], "needs a length"),
             (["revoke", "1", "x", "1"], "address `x` is not a number"),
-            (["revoke", "1", "4096", "0"], "length must be 1 or more")):
+            (["revoke", "1", "4096", "0"], "length must be 1 or more"),
+            (["region"], "too few arguments"),
+            (["region", "create", "a", "4K", "b"], "too many arguments"),
+            (["region", "frob"], "no `region frob`: create, list, show or rm"),
+            (["region", "create", "a"], "`region create` takes a name and a size"),
+            (["region", "list", "a"], "`region list` takes nothing"),
+            (["region", "show"], "`region show` takes a name"),
+            (["region", "rm", "a", "b"], "`region rm` takes a name"),
+            (["region", "rm", "a", "--persistent"], "`region rm` has no options but --json"),
+            (["region", "list", "--mode", "600"], "`region list` has no options but --json"),
+            (["region", "create", "", "4K"], "name ``: up to 63 printable"),
+            (["region", "create", "a b", "4K"], "name `a b`: up to 63 printable"),
+            (["region", "create", "a/b", "4K"], "name `a/b`: up to 63 printable"),
+            (["region", "show", 64 * "x"], "up to 63 printable"),
+            (["region", "rm", ""], "name ``: up to 63 printable"),
+            (["region", "create", "a", "0"], "size must be 1 or more"),
+            (["region", "create", "a", "-1"], "is not a size"),
+            (["region", "create", "a", "4Q"], "is not a size"),
+            (["region", "create", "a", "99999999999T"], "too large"),
+            (["region", "create", "a", "4097"], "size `4097` is not a number of whole pages"),
+            (["region", "create", "a", "4K", "--mode", "777"], "mode `777` is not octal"),
+            (["region", "create", "a", "4K", "--group", "no-such"], "no group `no-such`"),
+            (["region", "show", "a", "--huge"], "`region show` has no options but --json")):
         xmap("-q", *args, status=USAGE, err=err)
 
 
@@ -701,17 +820,16 @@ def watch_what_is_not_there(backend):
 
 # ---- share, and @NAME instead of a process ----
 
-class Share:
-    """xmap share in the background: what it says, event by event."""
+class Background:
+    """A command that lasts, with --json: what it says, event by event."""
 
     def __init__(self, *args, uid=None, stdin=None):
-        self.proc = subprocess.Popen([XMAP, "-q", "share", "--json", *map(str, args)],
+        self.proc = subprocess.Popen([XMAP, "-q", *map(str, args), "--json"],
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=subprocess.PIPE, **as_user(uid))
         if stdin is not None:
             self.proc.stdin.write(stdin)
         self.proc.stdin.close()
-        self.at = self.event("offered")
 
     def __getattr__(self, name):
         return self.__dict__["at"][name]
@@ -729,12 +847,6 @@ class Share:
         assert re.search(err, text), text
         return out
 
-    def end(self):
-        """As by ^C."""
-        self.proc.send_signal(signal.SIGINT)
-        out = self.wait()
-        assert json.loads(out.splitlines()[-1]) == {"event": "revoked"}, out
-
     def __enter__(self):
         return self
 
@@ -743,6 +855,20 @@ class Share:
         self.proc.wait()
         self.proc.stdout.close()
         self.proc.stderr.close()
+
+
+class Share(Background):
+    """xmap share in the background."""
+
+    def __init__(self, *args, uid=None, stdin=None):
+        super().__init__("share", *args, uid=uid, stdin=stdin)
+        self.at = self.event("offered")
+
+    def end(self):
+        """As by ^C."""
+        self.proc.send_signal(signal.SIGINT)
+        out = self.wait()
+        assert json.loads(out.splitlines()[-1]) == {"event": "revoked"}, out
 
 
 def shared_file(data, name="shared"):
@@ -912,7 +1038,9 @@ def exports_that_are_not_there():
 
 @test_without_module
 def shares_without_the_module():
-    for args in (["read", "@x"], ["share", "--size", "1"], ["revoke", "1"], ["top", "--once"]):
+    for args in (["read", "@x"], ["share", "--size", "1"], ["revoke", "1"], ["top", "--once"],
+                 ["region", "create", "a", "4K"], ["region", "list"], ["region", "show", "a"],
+                 ["region", "rm", "a"]):
         xmap(*args, status=MODULE, err="no /dev/xmap: run `sudo m")
 
 
@@ -973,7 +1101,7 @@ def revoke_a_part():
 @test_with_module
 def revoke_without_the_right():
     need(ROOT, "needs root")
-    xmap("revoke", 2 ** 60, status=PROCESS, err="no export or target .* that you can see")
+    xmap("revoke", 2 ** 60, status=PROCESS, err="no export, target or region .* that you can see")
     xmap("revoke", 1, "--backend=syscalls", status=MODULE, err="only the module revokes")
     with Share("--name", "shop", "--mode", "444", shared_file(DATA)) as share:
         # What one does not see one cannot name.
@@ -983,6 +1111,208 @@ def revoke_without_the_right():
         xmap("revoke", share.serial, uid=NOBODY, status=DENIED, err="no right to revoke")
         assert xmap("read", "@shop", "--raw") == DATA
         share.end()
+
+
+# ---- region ----
+
+class Region(Background):
+    """xmap region create in the background, until it is told to end."""
+
+    def __init__(self, *args, uid=None):
+        super().__init__("region", "create", *args, uid=uid)
+        self.at = self.event("created")
+
+    def end(self):
+        """As by ^C."""
+        self.proc.send_signal(signal.SIGINT)
+        assert json.loads(self.wait()) == {"event": "closed"}
+
+
+def region_show(name, **kwargs):
+    return json.loads(xmap("region", "show", name, "--json", **kwargs))
+
+
+def region_names():
+    return json.loads(xmap("region", "list", "--json"))["names"]
+
+
+def region_handles():
+    return json.loads(xmap("region", "list", "--json"))["handles"]
+
+
+@test_with_module
+def region_while_it_is_held():
+    with Region("pool", "64K") as region:
+        assert region.name == "pool" and region.length == 65536 and region.address == 0
+        assert not region.persistent and not region.single_owner and region.owner == "all"
+        doc = region_show("pool")
+        assert doc["serial"] == region.serial and doc["length"] == 65536
+        assert doc["seals"] == [] and doc["generation"] == 0
+        handle, = doc["handles"]
+        assert handle["serial"] == handle["region"] == region.serial and handle["parent"] == 0
+        assert handle["holder_pid"] == region.proc.pid and handle["holder_name"] == "xmap"
+        assert handle["read"] and handle["write"] and handle["manage"]
+        assert (handle["offset"], handle["length"], handle["mappings"]) == (0, 65536, 0)
+        assert handle["uid"] == os.geteuid() and handle["state"] == "alive"
+        text = xmap("region", "show", "pool").decode()
+        assert re.search(r"^length +65536 bytes$", text, re.M), text
+        assert re.search(r"^lasts +as long as somebody has it$", text, re.M), text
+        row = rf"^ *{region.serial} +{region.serial} +- +{region.proc.pid} xmap .* rwm +alive "
+        assert re.search(row, text, re.M), text
+        assert re.search(row, xmap("region", "list").decode(), re.M)
+        assert region_handles() == [handle]
+        xmap("region", "create", "pool", "4K", status=FAIL, err="the name `pool` is taken")
+        region.end()
+    xmap("region", "show", "pool", status=PROCESS, err="no region `pool` in this user namespace")
+    assert region_handles() == []
+
+
+@test_with_module
+def region_that_stays():
+    out = xmap("region", "create", "-p", "pool", "1M").decode()
+    assert re.match(r"created region pool of 1048576 bytes, serial \d+\n$", out), out
+    try:
+        assert region_handles() == []
+        doc = region_show("pool")
+        assert doc["persistent"] and doc["handles"] == [] and doc["length"] == 1 << 20
+        text = xmap("region", "show", "pool").decode()
+        assert "until `xmap region rm`" in text and "HOLDER" not in text, text
+        assert re.search("^held by +nobody that you can see$", text, re.M), text
+        xmap("region", "create", "pool", "4K", status=FAIL, err="the name `pool` is taken")
+        kept, = region_names()
+        assert kept["region"] == doc["serial"] < kept["serial"] and kept["length"] == 1 << 20
+        assert kept["uid"] == os.geteuid() and kept["holder_pid"] == 0
+        row = rf"^ *{doc['serial']} +{kept['serial']} +{doc['serial']} +- - .* name +alive "
+        assert re.search(row, xmap("region", "list").decode(), re.M)
+        row = rf"^ *{kept['serial']} +{doc['serial']} name +- - "
+        assert re.search(row, xmap("ps").decode(), re.M)
+        doc = json.loads(xmap("top", "--once", "--json"))
+        assert doc["names"] == 1 and not doc["regions"] and not doc["pairs"]
+        assert "names 1," in xmap("top", "--once").decode()
+    finally:
+        out = xmap("region", "rm", "pool")
+    assert region_names() == []
+    assert out == b"removed the name pool: who has the region keeps it\n"
+    for action in ("show", "rm"):
+        xmap("region", action, "pool", status=PROCESS, err="no region `pool`")
+    # Nothing is printed, or JSON.
+    xmap("-q", "region", "create", "-p", "pool", "4K")
+    assert json.loads(xmap("region", "rm", "pool", "--json")) == {"removed": True}
+
+
+@test_with_module
+def region_that_nobody_can_open():
+    need(ROOT, "needs root")
+    try:
+        # In a user namespace that has ended when the command has.
+        subprocess.run(["unshare", "--user", XMAP, "-q", "region", "create", "-p", "pool", "4K"],
+                       check=True, **as_user(NOBODY))
+        xmap("region", "rm", "pool", status=PROCESS, err="no region `pool`")
+        kept, = region_names()
+        assert kept["uid"] == NOBODY and kept["state"] == "alive" and kept["length"] == 4096
+        assert json.loads(xmap("region", "list", "--json", uid=NOBODY - 1))["names"] == []
+        xmap("revoke", kept["serial"], uid=NOBODY - 1, status=PROCESS, err="that you can see")
+    finally:
+        for kept in region_names():
+            xmap("-q", "revoke", kept["serial"])
+    assert region_names() == []
+
+
+@test_with_module
+def region_of_a_kind():
+    with Region("pool", "4K", "--single-owner") as region:
+        assert region.single_owner and region.owner == "none"
+        assert "it is there to be taken" in xmap("region", "show", "pool").decode()
+        region.end()
+    with Region("pool", "4K", "--fixed-address") as region:
+        assert region.address >= 0x300000000000 and region.address % 4096 == 0
+        text = xmap("region", "show", "pool").decode()
+        assert f"0x{region.address:x} in every process" in text, text
+        region.end()
+    if os.path.exists("/sys/kernel/mm/transparent_hugepage"):
+        with Region("pool", "4M", "--huge") as region:
+            assert region.huge and region_show("pool")["huge"]
+            text = xmap("region", "show", "pool").decode()
+            assert re.search("^pages +huge, where one fits$", text, re.M), text
+            region.end()
+    else:
+        xmap("region", "create", "pool", "4M", "--huge", status=FAIL, err="has no huge pages")
+    with Region("0x1", "4K") as region:
+        assert region_show("0x1")["serial"] == region.serial
+
+
+@test_with_module
+def region_for_whom():
+    need(ROOT, "needs root")
+    with Region("pool", "4K"):
+        for action, what in (("show", "open"), ("rm", "remove")):
+            xmap("region", action, "pool", uid=NOBODY, status=DENIED,
+                 err=f"no right to {what} region `pool`")
+    with Region("pool", "4K", "--mode", "644") as region:
+        assert region_show("pool", uid=NOBODY)["serial"] == region.serial
+        xmap("region", "rm", "pool", uid=NOBODY, status=DENIED, err="no right to remove")
+    # Who may write it only can look at it as well.
+    with Region("pool", "4K", "--mode", "622"):
+        assert region_show("pool", uid=NOBODY)["length"] == 4096
+    with Region("pool", "4K", "--group", NOBODY):
+        assert region_show("pool", uid=NOBODY)["length"] == 4096
+        xmap("region", "show", "pool", uid=NOBODY - 1, status=DENIED, err="no right to open")
+    xmap("region", "create", "pool", "4K", "--group", "1", uid=NOBODY, status=DENIED,
+         err="for a group that you are not in")
+    with Region("pool", "4K", uid=NOBODY) as region:
+        # Root may, and nobody sees what is his.
+        xmap("region", "rm", "pool")
+        assert region_handles()[0]["uid"] == NOBODY
+        assert json.loads(xmap("region", "list", "--json", uid=NOBODY - 1)) == {"handles": [],
+                                                                                 "names": []}
+        region.end()
+
+
+@test_with_module
+def region_too_large():
+    limit = json.loads(xmap("check", "--json"))["max_region_bytes"]
+    for size in (limit + 4096, "130T"):
+        out = subprocess.run([XMAP, "region", "create", "pool", str(size)], capture_output=True,
+                             check=False)
+        assert (out.returncode, out.stdout) in ((FAIL, b""), (USAGE, b"")), out
+        assert re.match(rb"xmap: (too many regions, or bytes|\d+ bytes are more than)", out.stderr)
+    xmap("region", "list", "--backend=syscalls", status=MODULE, err="only the module has regions")
+
+
+@test_with_module
+def region_that_is_revoked():
+    need(ROOT, "needs root")
+    with Region("pool", "4K", uid=NOBODY) as region:
+        # It would end at once.
+        os.kill(region.proc.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, region.proc.pid, os.WSTOPPED)
+        xmap("-q", "revoke", region.serial)
+        assert region_handles()[0]["state"] == "revoked"
+        # The name has gone with what it stood for.
+        xmap("region", "show", "pool", status=PROCESS, err="no region `pool` in this user namespace")
+        os.kill(region.proc.pid, signal.SIGCONT)
+        region.wait(ENDED, "^xmap: somebody else revoked it$")
+
+
+@test_with_module
+def ps_and_top_show_regions():
+    with Region("pool", "64K") as region:
+        entry, = [e for e in json.loads(xmap("ps", "--json"))["entries"]
+                  if e["kind"] == "region" and e["holder_pid"] == region.proc.pid]
+        assert entry["serial"] == region.serial and entry["manage"] and entry["target_pid"] == 0
+        assert (entry["address"], entry["length"], entry["mappings"]) == (0, 65536, 0)
+        assert re.search(rf"^ *{region.serial} +- region +{region.proc.pid} xmap .* rwm +alive ",
+                         xmap("ps").decode(), re.M)
+        doc = json.loads(xmap("top", "--once", "--json"))
+        row, = doc["regions"]
+        assert doc["handles"] == 1 and not doc["pairs"]
+        assert row["holder_pid"] == region.proc.pid and row["region"] == region.serial
+        assert (row["handles"], row["mappings"], row["bytes"]) == (1, 0, 0)
+        assert row["manage"] and row["uid"] == os.geteuid() and row["since_ns"] < doc["now_ns"]
+        table = xmap("top", "--once").decode()
+        assert re.search(rf"^ *{region.proc.pid} xmap +\d+ +{region.serial} \(region\) +rwm +1 +0 "
+                         r"+0K +- +- +\d+s$", table, re.M), table
+        region.end()
 
 
 # ---- The examples ----
@@ -1083,6 +1413,81 @@ helper: its 8 bytes, revoked: Stale file handle
     assert out == b"the board is closed: nobody else reaches it\n", out
     assert proc.returncode == 0
     assert example("narrow", "board")[0] == 1
+
+
+@test_with_module
+def example_region():
+    command = [os.path.join(TOOLS, "examples", "region"), "board"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as maker:
+        assert maker.stdout.readline() == b"the board is there\n"
+        maker.stdin.write(b"fish on Friday\n")
+        maker.stdin.flush()
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE) as reader:
+            assert reader.stdout.readline() == b"fish on Friday\n"
+            assert region_show("board")["length"] == 65536
+            maker.stdin.write(b"soup on Sunday\n")
+            maker.stdin.flush()
+            assert reader.stdout.readline() == b"soup on Sunday\n"
+            row = next(r for r in json.loads(xmap("top", "--once", "--json"))["regions"]
+                       if r["holder_pid"] == maker.pid)
+            assert (row["handles"], row["mappings"], row["bytes"]) == (1, 1, 65536)
+            maker.stdin.close()
+            assert reader.stdout.read() == b"the board was taken away\n"
+            assert reader.wait() == 0
+        assert maker.stdout.read() == b"nobody reads the board any more\n"
+        assert maker.wait() == 0
+
+
+@test_with_module
+def example_move():
+    assert example("move") == (0, """\
+parent: wrote 16777216 bytes: Dear child,...
+parent: sent them, and looks: Operation not permitted
+child:  received 16777216 bytes: Dear child,...
+parent: has them back: Dear parent...
+""", "")
+
+
+@test_with_module
+def example_pointers():
+    status, out, err = example("pointers")
+    assert (status, err) == (0, "") and re.fullmatch("""\
+writer: at (?P<at>0x3[0-9a-f]{8})000, the first item at (?P=at)008
+reader: at (?P=at)000, generation 0: fish soup bread
+writer: new pages, generation 1, the first item: none
+reader: at (?P=at)000, generation 1: tea cake
+reader: it was taken away
+""", out), (status, out, err)
+
+
+@test_with_module
+def example_seal():
+    got = example("seal")
+    assert got == (0, """\
+parent: seal it while it can write: Device or resource busy
+parent: write: Operation not permitted
+parent: put other pages in its place: Operation not permitted
+parent: make it longer: Operation not permitted
+child:  sealed, and says: two and two are four
+child:  map it to write: Operation not permitted
+""", ""), got
+
+
+@test_with_module
+def example_deny():
+    need(ROOT, "needs root")
+    deny = shutil.copy(os.path.join(TOOLS, "examples", "deny"), work)
+    for uid, reads, opens in ((NOBODY, "Stale file handle", "Permission denied"),
+                              (None, "the cake is in the cellar", "Success")):
+        done = subprocess.run([deny], capture_output=True, check=False, timeout=600,
+                              **as_user(uid))
+        assert done.returncode == 0 and done.stdout.decode() == f"""\
+parent: reads: the cake is in the cellar
+child:  refuses from now on, and cannot be talked out of it: Operation not permitted
+parent: reads: {reads}
+parent: opens it again: {opens}
+""", (uid, done)
 
 
 # ---- ps and top ----
@@ -1227,9 +1632,10 @@ def check_with_the_module():
     text = xmap("check").decode()
     assert "verdict     fully usable\n" in text and "module      loaded\n" in text
     doc = json.loads(xmap("check", "--json"))
-    assert doc["usable"] and doc["abi"] == 1 and {"window", "export"} < set(doc["features"])
+    assert doc["usable"] and doc["abi"] == 1 and {"window", "export", "region"} < set(doc["features"])
     assert doc["advice"] is None and doc["max_targets"] >= 1 and doc["max_exports"] >= 1
-    assert doc["exports"] == 0
+    assert doc["exports"] == doc["regions"] == doc["region_bytes"] == 0
+    assert doc["max_regions"] >= 1 and doc["max_region_bytes"] >= 4096
 
 
 def check_over(device):
