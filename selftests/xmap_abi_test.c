@@ -7,7 +7,9 @@
  * call looks that succeeds, and each test spoils one thing of it.
  */
 #include <dirent.h>
+#include <limits.h>
 #include <stddef.h>
+#include <sys/eventfd.h>
 
 #include "xmap_utils.h"
 
@@ -39,11 +41,29 @@ static void close_export_accept(void *cmd)
 	close(((struct xmap_cmd_export_accept *)cmd)->out_fd);
 }
 
+static void close_region_create(void *cmd)
+{
+	close(((struct xmap_cmd_region_create *)cmd)->out_fd);
+}
+
+static void close_region_open(void *cmd)
+{
+	close(((struct xmap_cmd_region_open *)cmd)->out_fd);
+}
+
+static void close_region_derive(void *cmd)
+{
+	close(((struct xmap_cmd_region_derive *)cmd)->out_fd);
+}
+
+#define REGION_NAME "xmap-abi.region"
+
 /* The kinds of file that have commands. */
 enum file_kind {
 	ON_DEV,
 	ON_TARGET,
 	ON_EXPORT,
+	ON_REGION,
 	FILE_KINDS,
 };
 
@@ -53,6 +73,7 @@ FIXTURE(command)
 	int dev;
 	int target;
 	int pidfd;
+	int eventfd;
 	int fd;
 	__u64 serial;
 	__u64 id;
@@ -198,6 +219,127 @@ FIXTURE_VARIANT_ADD(command, deny)
 	.reserved = offsetof(struct xmap_cmd_deny, __reserved),
 };
 
+FIXTURE_VARIANT_ADD(command, region_create)
+{
+	.nr = XMAP_CMD_REGION_CREATE,
+	.size = sizeof(struct xmap_cmd_region_create),
+	.known_flags = XMAP_REGION_SINGLE_OWNER | XMAP_REGION_FIXED_ADDRESS |
+		       XMAP_REGION_PUBLISH | XMAP_REGION_PERSISTENT | XMAP_REGION_HUGE,
+	.reserved = offsetof(struct xmap_cmd_region_create, __reserved),
+	.undo = close_region_create,
+};
+
+FIXTURE_VARIANT_ADD(command, region_open)
+{
+	.nr = XMAP_CMD_REGION_OPEN,
+	.size = sizeof(struct xmap_cmd_region_open),
+	.undo = close_region_open,
+};
+
+FIXTURE_VARIANT_ADD(command, region_derive)
+{
+	.nr = XMAP_CMD_REGION_DERIVE,
+	.size = sizeof(struct xmap_cmd_region_derive),
+	.on = ON_REGION,
+	.undo = close_region_derive,
+};
+
+FIXTURE_VARIANT_ADD(command, region_info)
+{
+	.nr = XMAP_CMD_REGION_INFO,
+	.size = sizeof(struct xmap_cmd_region_info),
+	.on = ON_REGION,
+};
+
+FIXTURE_VARIANT_ADD(command, region_seal)
+{
+	.nr = XMAP_CMD_REGION_SEAL,
+	.size = sizeof(struct xmap_cmd_region_seal),
+	.on = ON_REGION,
+};
+
+FIXTURE_VARIANT_ADD(command, region_resize)
+{
+	.nr = XMAP_CMD_REGION_RESIZE,
+	.size = sizeof(struct xmap_cmd_region_resize),
+	.on = ON_REGION,
+	.no_outputs = true,
+};
+
+FIXTURE_VARIANT_ADD(command, region_give)
+{
+	.nr = XMAP_CMD_REGION_GIVE,
+	.size = sizeof(struct xmap_cmd_region_give),
+	.on = ON_REGION,
+	.no_outputs = true,
+};
+
+FIXTURE_VARIANT_ADD(command, region_take)
+{
+	.nr = XMAP_CMD_REGION_TAKE,
+	.size = sizeof(struct xmap_cmd_region_take),
+	.on = ON_REGION,
+	.no_outputs = true,
+};
+
+FIXTURE_VARIANT_ADD(command, region_rebind)
+{
+	.nr = XMAP_CMD_REGION_REBIND,
+	.size = sizeof(struct xmap_cmd_region_rebind),
+	.on = ON_REGION,
+};
+
+FIXTURE_VARIANT_ADD(command, region_unlink)
+{
+	.nr = XMAP_CMD_REGION_UNLINK,
+	.size = sizeof(struct xmap_cmd_region_unlink),
+	.on = ON_REGION,
+	.no_outputs = true,
+};
+
+FIXTURE_VARIANT_ADD(command, region_notify)
+{
+	.nr = XMAP_CMD_REGION_NOTIFY,
+	.size = sizeof(struct xmap_cmd_region_notify),
+	.on = ON_REGION,
+	.no_outputs = true,
+};
+
+FIXTURE_VARIANT_ADD(command, revoke_region)
+{
+	.nr = XMAP_CMD_REVOKE,
+	.size = sizeof(struct xmap_cmd_revoke),
+	.on = ON_REGION,
+	.no_outputs = true,
+};
+
+FIXTURE_VARIANT_ADD(command, eventfd_target)
+{
+	.nr = XMAP_CMD_EVENTFD,
+	.size = sizeof(struct xmap_cmd_eventfd),
+	.on = ON_TARGET,
+	.no_outputs = true,
+	.reserved = offsetof(struct xmap_cmd_eventfd, __reserved),
+};
+
+FIXTURE_VARIANT_ADD(command, eventfd_export)
+{
+	.nr = XMAP_CMD_EVENTFD,
+	.size = sizeof(struct xmap_cmd_eventfd),
+	.on = ON_EXPORT,
+	.no_outputs = true,
+	.reserved = offsetof(struct xmap_cmd_eventfd, __reserved),
+};
+
+FIXTURE_VARIANT_ADD(command, eventfd_region)
+{
+	.nr = XMAP_CMD_EVENTFD,
+	.size = sizeof(struct xmap_cmd_eventfd),
+	.on = ON_REGION,
+	.no_outputs = true,
+	.reserved = offsetof(struct xmap_cmd_eventfd, __reserved),
+};
+
 #define COMMAND FIXTURE_DATA(command)
 #define VARIANT FIXTURE_VARIANT(command)
 
@@ -216,6 +358,21 @@ static int export_new(int dev, __u64 *out_id)
 		return -1;
 	*out_id = cmd.out_id;
 	return cmd.out_fd;
+}
+
+/* A published region that is its maker's alone. */
+static int region_new(int dev)
+{
+	struct xmap_cmd_region_create cmd = {
+		.size = sizeof(cmd),
+		.flags = XMAP_REGION_PUBLISH | XMAP_REGION_SINGLE_OWNER,
+		.mode = 0600,
+		.gid = -1,
+		.length = 4096,
+		.name = REGION_NAME,
+	};
+
+	return ioctl(dev, XMAP_REGION_CREATE, &cmd) ? -1 : cmd.out_fd;
 }
 
 /* The number of the first target that is listed: one's own. */
@@ -239,12 +396,16 @@ FIXTURE_SETUP(command)
 	test_dev_open(&self->dev);
 	self->pidfd = xmap_pidfd_open(getpid(), 0);
 	ASSERT_LE(0, self->pidfd);
+	self->eventfd = eventfd(0, EFD_CLOEXEC);
+	ASSERT_LE(0, self->eventfd);
 	test_target_open(self->dev, self->pidfd, getpid(), XMAP_RIGHTS_RW, 0, 0,
 			 &self->target);
 	self->files[ON_DEV] = self->dev;
 	self->files[ON_TARGET] = self->target;
 	self->files[ON_EXPORT] = export_new(self->dev, &self->id);
 	ASSERT_LE(0, self->files[ON_EXPORT]);
+	self->files[ON_REGION] = region_new(self->dev);
+	ASSERT_LE(0, self->files[ON_REGION]);
 	self->fd = self->files[variant->on];
 	self->serial = first_target(self->dev);
 	ASSERT_NE(0, self->serial);
@@ -270,8 +431,10 @@ FIXTURE_TEARDOWN(command)
 {
 	munmap(self->window, xmap_page_size());
 	free(self->maps);
+	close(self->files[ON_REGION]);
 	close(self->files[ON_EXPORT]);
 	close(self->target);
+	close(self->eventfd);
 	close(self->pidfd);
 	close(self->dev);
 }
@@ -298,6 +461,13 @@ static void fill(COMMAND *self,
 		struct xmap_cmd_export_info info;
 		struct xmap_cmd_revoke revoke;
 		struct xmap_cmd_deny deny;
+		struct xmap_cmd_region_create region_create;
+		struct xmap_cmd_region_open region_open;
+		struct xmap_cmd_region_derive region_derive;
+		struct xmap_cmd_region_seal seal;
+		struct xmap_cmd_region_resize resize;
+		struct xmap_cmd_region_give give;
+		struct xmap_cmd_eventfd eventfd;
 		__u32 size;
 	} u;
 
@@ -343,6 +513,37 @@ static void fill(COMMAND *self,
 		u.revoke.length = 1;
 		if (variant->on == ON_DEV)
 			u.revoke.serial = self->serial;
+		break;
+	case XMAP_CMD_REGION_CREATE:
+		u.region_create.length = xmap_page_size();
+		break;
+	case XMAP_CMD_REGION_OPEN:
+		u.region_open.rights = XMAP_RIGHT_READ;
+		strcpy(u.region_open.name, REGION_NAME);
+		break;
+	case XMAP_CMD_REGION_DERIVE:
+		u.region_derive.rights = XMAP_RIGHT_READ;
+		break;
+	case XMAP_CMD_REGION_SEAL:
+		u.seal.seals = XMAP_REGION_SEAL_GROW;
+		break;
+	case XMAP_CMD_REGION_RESIZE:
+		u.resize.length = xmap_page_size();
+		break;
+	case XMAP_CMD_REGION_GIVE:
+	case XMAP_CMD_REGION_TAKE:
+		/* What it takes for it to succeed; it may be so already. */
+		u.give.size = sizeof(u.give);
+		ioctl(self->files[ON_REGION], variant->nr == XMAP_CMD_REGION_GIVE ?
+		      XMAP_REGION_TAKE : XMAP_REGION_GIVE, &u);
+		break;
+	case XMAP_CMD_REGION_UNLINK:
+		/* One that has a name. */
+		close(self->files[ON_REGION]);
+		self->files[ON_REGION] = region_new(self->dev);
+		break;
+	case XMAP_CMD_EVENTFD:
+		u.eventfd.fd = self->eventfd;
 		break;
 	}
 	u.size = variant->size;
@@ -401,6 +602,8 @@ TEST_F(command, sizes)
 	size_t i, j;
 
 	for (i = 0; i < ARRAY_SIZE(too_short); i++) {
+		if (too_short[i] == variant->size)
+			continue;
 		fill(self, variant, room);
 		*size = too_short[i];
 		EXPECT_ISSUE_ERRNO(EINVAL, room);
@@ -491,8 +694,10 @@ TEST_F(command, pointers)
 
 	/* The struct, then its very size, runs into unmapped memory. */
 	fill(self, variant, self->room);
-	memcpy(end - 8, self->room, 8);
-	EXPECT_ISSUE_ERRNO(EFAULT, end - 8);
+	if (variant->size > 8) {
+		memcpy(end - 8, self->room, 8);
+		EXPECT_ISSUE_ERRNO(EFAULT, end - 8);
+	}
 	memcpy(end - variant->size + 1, self->room, variant->size - 1);
 	EXPECT_ISSUE_ERRNO(EFAULT, end - variant->size + 1);
 	EXPECT_ISSUE_ERRNO(EFAULT, end - 2);
@@ -518,6 +723,15 @@ TEST_F(command, pointers)
 	EXPECT_EQ(before.out_targets, after.out_targets);
 	EXPECT_EQ(before.out_windows, after.out_windows);
 	EXPECT_EQ(before.out_exports, after.out_exports);
+	EXPECT_EQ(before.out_regions, after.out_regions);
+	EXPECT_EQ(before.out_region_bytes, after.out_region_bytes);
+}
+
+/* What several kinds of file have: all can be asked to revoke, all that are polled rung. */
+static bool on_others(const VARIANT *variant, int kind)
+{
+	return variant->nr == XMAP_CMD_REVOKE ||
+	       (variant->nr == XMAP_CMD_EVENTFD && kind != ON_DEV);
 }
 
 TEST_F(command, wrong_file)
@@ -526,8 +740,7 @@ TEST_F(command, wrong_file)
 
 	fill(self, variant, self->room);
 	for (kind = 0; kind < FILE_KINDS; kind++) {
-		/* All three can be asked to revoke. */
-		if (kind == (int)variant->on || variant->nr == XMAP_CMD_REVOKE)
+		if (kind == (int)variant->on || on_others(variant, kind))
 			continue;
 		EXPECT_ERRNO(ENOTTY, ioctl(self->files[kind], request(variant), self->room));
 		EXPECT_ERRNO(ENOTTY, ioctl(self->files[kind], request(variant), NULL));
@@ -586,6 +799,33 @@ TEST_F(command, buffers)
 	}
 }
 
+/* What is open and no eventfd, what is not open, and none. */
+static void eventfd_values(struct __test_metadata *_metadata, COMMAND *self,
+			   const VARIANT *variant)
+{
+	struct xmap_cmd_eventfd *cmd = (void *)self->room;
+	const int others[] = { self->dev, self->target, self->pidfd, self->fd };
+	const int closed[] = { -2, INT_MIN, INT_MAX };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		fill(self, variant, cmd);
+		cmd->fd = others[i];
+		EXPECT_ISSUE_ERRNO(EINVAL, cmd);
+	}
+	for (i = 0; i < ARRAY_SIZE(closed); i++) {
+		fill(self, variant, cmd);
+		cmd->fd = closed[i];
+		EXPECT_ISSUE_ERRNO(EBADF, cmd);
+	}
+	/* There may be none to be taken away. */
+	for (i = 0; i < 2; i++) {
+		fill(self, variant, cmd);
+		cmd->fd = -1;
+		EXPECT_ISSUE(cmd);
+	}
+}
+
 /* Other limits and values of the commands' own fields. */
 TEST_F(command, values)
 {
@@ -628,6 +868,9 @@ TEST_F(command, values)
 		((struct xmap_cmd_deny *)self->room)->flags = XMAP_DENY_FINAL;
 		EXPECT_ISSUE_ERRNO(EINVAL, self->room);
 		break;
+	case XMAP_CMD_EVENTFD:
+		eventfd_values(_metadata, self, variant);
+		break;
 	}
 }
 
@@ -635,7 +878,7 @@ TEST_F(command, values)
 TEST(unknown_commands)
 {
 	struct xmap_cmd_query query;
-	int dev, target, export;
+	int dev, target, export, region;
 	unsigned int nr;
 	__u64 id;
 
@@ -643,6 +886,8 @@ TEST(unknown_commands)
 	test_target_open_pid(dev, getpid(), XMAP_RIGHT_READ, &target);
 	export = export_new(dev, &id);
 	ASSERT_LE(0, export);
+	region = region_new(dev);
+	ASSERT_LE(0, region);
 	test_query(dev, &query);
 	for (nr = 0; nr < 256; nr++) {
 		if (nr >= XMAP_CMD_BASE && nr - XMAP_CMD_BASE < 64 &&
@@ -651,8 +896,10 @@ TEST(unknown_commands)
 		EXPECT_ERRNO(ENOTTY, ioctl(dev, _IO(XMAP_TYPE, nr), &query));
 		EXPECT_ERRNO(ENOTTY, ioctl(target, _IO(XMAP_TYPE, nr), &query));
 		EXPECT_ERRNO(ENOTTY, ioctl(export, _IO(XMAP_TYPE, nr), &query));
+		EXPECT_ERRNO(ENOTTY, ioctl(region, _IO(XMAP_TYPE, nr), &query));
 		EXPECT_ERRNO(ENOTTY, ioctl(dev, _IO(XMAP_TYPE, nr), NULL));
 	}
+	close(region);
 	close(export);
 	close(target);
 	close(dev);
@@ -675,9 +922,10 @@ TEST(query)
 	EXPECT_EQ(0, query.__reserved);
 	EXPECT_EQ(xmap_read_long(XMAP_PARAMS "max_exports"), query.out_max_exports);
 	EXPECT_LT(0, query.out_max_exports);
-	EXPECT_EQ(0x3fff, query.out_commands);
+	EXPECT_EQ(0x3ffffff, query.out_commands);
 	EXPECT_EQ(0, query.out_errata);
-	EXPECT_EQ(XMAP_FEATURE_WINDOW | XMAP_FEATURE_MEMFD | XMAP_FEATURE_EXPORT,
+	EXPECT_EQ(XMAP_FEATURE_WINDOW | XMAP_FEATURE_MEMFD | XMAP_FEATURE_EXPORT |
+		  XMAP_FEATURE_REGION,
 		  query.out_features & ~(__u64)XMAP_FEATURE_NOWAIT);
 
 	test_target_open_pid(dev, getpid(), XMAP_RIGHT_READ, &target);
@@ -694,7 +942,7 @@ TEST(query)
 
 TEST(layout_commands)
 {
-	EXPECT_EQ(64, sizeof(struct xmap_cmd_query));
+	EXPECT_EQ(88, sizeof(struct xmap_cmd_query));
 	EXPECT_FIELD(0, xmap_cmd_query, size);
 	EXPECT_FIELD(4, xmap_cmd_query, flags);
 	EXPECT_FIELD(8, xmap_cmd_query, out_abi);
@@ -708,6 +956,10 @@ TEST(layout_commands)
 	EXPECT_FIELD(48, xmap_cmd_query, out_errata);
 	EXPECT_FIELD(56, xmap_cmd_query, out_max_exports);
 	EXPECT_FIELD(60, xmap_cmd_query, out_exports);
+	EXPECT_FIELD(64, xmap_cmd_query, out_max_regions);
+	EXPECT_FIELD(68, xmap_cmd_query, out_regions);
+	EXPECT_FIELD(72, xmap_cmd_query, out_max_region_bytes);
+	EXPECT_FIELD(80, xmap_cmd_query, out_region_bytes);
 
 	EXPECT_EQ(40, sizeof(struct xmap_cmd_target_open));
 	EXPECT_FIELD(8, xmap_cmd_target_open, fd);
@@ -813,6 +1065,64 @@ TEST(layout_exports)
 	EXPECT_FIELD(12, xmap_cmd_deny, __reserved);
 }
 
+TEST(layout_regions)
+{
+	EXPECT_EQ(120, sizeof(struct xmap_cmd_region_create));
+	EXPECT_FIELD(8, xmap_cmd_region_create, mode);
+	EXPECT_FIELD(12, xmap_cmd_region_create, gid);
+	EXPECT_FIELD(16, xmap_cmd_region_create, length);
+	EXPECT_FIELD(24, xmap_cmd_region_create, reserve);
+	EXPECT_FIELD(32, xmap_cmd_region_create, addr);
+	EXPECT_FIELD(40, xmap_cmd_region_create, out_addr);
+	EXPECT_FIELD(48, xmap_cmd_region_create, out_fd);
+	EXPECT_FIELD(52, xmap_cmd_region_create, __reserved);
+	EXPECT_FIELD(56, xmap_cmd_region_create, name);
+
+	EXPECT_EQ(80, sizeof(struct xmap_cmd_region_open));
+	EXPECT_FIELD(8, xmap_cmd_region_open, rights);
+	EXPECT_FIELD(12, xmap_cmd_region_open, out_fd);
+	EXPECT_FIELD(16, xmap_cmd_region_open, name);
+
+	EXPECT_EQ(32, sizeof(struct xmap_cmd_region_derive));
+	EXPECT_FIELD(8, xmap_cmd_region_derive, rights);
+	EXPECT_FIELD(12, xmap_cmd_region_derive, out_fd);
+	EXPECT_FIELD(16, xmap_cmd_region_derive, offset);
+	EXPECT_FIELD(24, xmap_cmd_region_derive, length);
+
+	EXPECT_EQ(88, sizeof(struct xmap_cmd_region_info));
+	EXPECT_FIELD(8, xmap_cmd_region_info, out_rights);
+	EXPECT_FIELD(12, xmap_cmd_region_info, out_state);
+	EXPECT_FIELD(16, xmap_cmd_region_info, out_flags);
+	EXPECT_FIELD(20, xmap_cmd_region_info, out_seals);
+	EXPECT_FIELD(24, xmap_cmd_region_info, out_owner);
+	EXPECT_FIELD(28, xmap_cmd_region_info, out_mappings);
+	EXPECT_FIELD(32, xmap_cmd_region_info, out_offset);
+	EXPECT_FIELD(40, xmap_cmd_region_info, out_length);
+	EXPECT_FIELD(48, xmap_cmd_region_info, out_region_length);
+	EXPECT_FIELD(56, xmap_cmd_region_info, out_addr);
+	EXPECT_FIELD(64, xmap_cmd_region_info, out_generation);
+	EXPECT_FIELD(72, xmap_cmd_region_info, out_events);
+	EXPECT_FIELD(80, xmap_cmd_region_info, out_replaced);
+
+	EXPECT_EQ(16, sizeof(struct xmap_cmd_region_seal));
+	EXPECT_FIELD(8, xmap_cmd_region_seal, seals);
+	EXPECT_FIELD(12, xmap_cmd_region_seal, out_seals);
+
+	EXPECT_EQ(16, sizeof(struct xmap_cmd_region_resize));
+	EXPECT_FIELD(8, xmap_cmd_region_resize, length);
+	EXPECT_EQ(8, sizeof(struct xmap_cmd_region_give));
+	EXPECT_EQ(8, sizeof(struct xmap_cmd_region_take));
+
+	EXPECT_EQ(16, sizeof(struct xmap_cmd_region_rebind));
+	EXPECT_FIELD(8, xmap_cmd_region_rebind, out_generation);
+	EXPECT_EQ(8, sizeof(struct xmap_cmd_region_unlink));
+	EXPECT_EQ(8, sizeof(struct xmap_cmd_region_notify));
+
+	EXPECT_EQ(16, sizeof(struct xmap_cmd_eventfd));
+	EXPECT_FIELD(8, xmap_cmd_eventfd, fd);
+	EXPECT_FIELD(12, xmap_cmd_eventfd, __reserved);
+}
+
 TEST(layout_records)
 {
 	EXPECT_EQ(56, sizeof(struct xmap_vma));
@@ -868,9 +1178,21 @@ TEST(numbers)
 	EXPECT_EQ(0xb98b, XMAP_EXPORT_ACCEPT);
 	EXPECT_EQ(0xb98c, XMAP_EXPORT_INFO);
 	EXPECT_EQ(0xb98d, XMAP_DENY);
+	EXPECT_EQ(0xb98e, XMAP_REGION_CREATE);
+	EXPECT_EQ(0xb98f, XMAP_REGION_OPEN);
+	EXPECT_EQ(0xb990, XMAP_REGION_DERIVE);
+	EXPECT_EQ(0xb991, XMAP_REGION_INFO);
+	EXPECT_EQ(0xb992, XMAP_REGION_SEAL);
+	EXPECT_EQ(0xb993, XMAP_REGION_RESIZE);
+	EXPECT_EQ(0xb994, XMAP_REGION_GIVE);
+	EXPECT_EQ(0xb995, XMAP_REGION_TAKE);
+	EXPECT_EQ(0xb996, XMAP_REGION_REBIND);
+	EXPECT_EQ(0xb997, XMAP_REGION_UNLINK);
+	EXPECT_EQ(0xb998, XMAP_REGION_NOTIFY);
 	EXPECT_EQ(1, XMAP_RIGHT_READ);
 	EXPECT_EQ(2, XMAP_RIGHT_WRITE);
 	EXPECT_EQ(4, XMAP_RIGHT_FORCE);
+	EXPECT_EQ(8, XMAP_RIGHT_MANAGE);
 	EXPECT_EQ(1, XMAP_TARGET_OPEN_MEM);
 	EXPECT_EQ(1, XMAP_TRANSFER_WRITE);
 	EXPECT_EQ(2, XMAP_TRANSFER_FORCE);
@@ -881,6 +1203,8 @@ TEST(numbers)
 	EXPECT_EQ(1, XMAP_LIST_TARGET);
 	EXPECT_EQ(2, XMAP_LIST_WINDOW);
 	EXPECT_EQ(3, XMAP_LIST_EXPORT);
+	EXPECT_EQ(4, XMAP_LIST_REGION);
+	EXPECT_EQ(5, XMAP_LIST_NAME);
 	EXPECT_EQ(1, XMAP_EXPORT_PUBLISH);
 	EXPECT_EQ(2, XMAP_EXPORT_FOR_PROCESS);
 	EXPECT_EQ(4, XMAP_EXPORT_FOR_USER);
@@ -889,6 +1213,20 @@ TEST(numbers)
 	EXPECT_EQ(2, XMAP_DENY_CLEAR);
 	EXPECT_EQ(4, XMAP_DENY_FINAL);
 	EXPECT_EQ(8, XMAP_FEATURE_EXPORT);
+	EXPECT_EQ(16, XMAP_FEATURE_REGION);
+	EXPECT_EQ(1, XMAP_REGION_SINGLE_OWNER);
+	EXPECT_EQ(2, XMAP_REGION_FIXED_ADDRESS);
+	EXPECT_EQ(4, XMAP_REGION_PUBLISH);
+	EXPECT_EQ(8, XMAP_REGION_PERSISTENT);
+	EXPECT_EQ(1, XMAP_REGION_OWNER_ALL);
+	EXPECT_EQ(2, XMAP_REGION_OWNER_SELF);
+	EXPECT_EQ(3, XMAP_REGION_OWNER_OTHER);
+	EXPECT_EQ(4, XMAP_REGION_OWNER_NONE);
+	EXPECT_EQ(F_SEAL_SEAL, XMAP_REGION_SEAL_SEAL);
+	EXPECT_EQ(F_SEAL_SHRINK, XMAP_REGION_SEAL_SHRINK);
+	EXPECT_EQ(F_SEAL_GROW, XMAP_REGION_SEAL_GROW);
+	EXPECT_EQ(F_SEAL_WRITE, XMAP_REGION_SEAL_WRITE);
+	EXPECT_EQ(F_SEAL_FUTURE_WRITE, XMAP_REGION_SEAL_FUTURE_WRITE);
 }
 
 /* The device's own file knows nothing but commands. */

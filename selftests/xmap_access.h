@@ -229,16 +229,27 @@ static inline bool landlock_there(void)
 		       LANDLOCK_CREATE_RULESET_VERSION) > 0;
 }
 
-/* A peer that is the first process of a new pid namespace. */
-static inline int peer_spawn_pidns(struct peer *p)
+/* The user namespace of another process. */
+static inline long op_join_userns(const unsigned long *a)
 {
-	int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	char path[64];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/proc/%lu/ns/user", a[0]);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ret = fd < 0 ? -1 : setns(fd, CLONE_NEWUSER);
+	close(fd);
+	return ret;
+}
+
+/* A peer in the pid namespace in which the test's children are at the moment. */
+static inline int peer_spawn_unbound(struct peer *p)
+{
 	int sv[2];
 
 	*p = (struct peer){ .sock = -1, .pidfd = -1 };
 	peer_ctl_new();
-	if (own < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) ||
-	    unshare(CLONE_NEWPID))
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv))
 		return -1;
 	fflush(NULL);
 	p->pid = fork();
@@ -248,13 +259,30 @@ static inline int peer_spawn_pidns(struct peer *p)
 		peer_serve();
 	}
 	close(sv[1]);
-	if (p->pid < 0 || setns(own, CLONE_NEWPID))
+	if (p->pid < 0)
 		return -1;
-	close(own);
 	p->sock = sv[0];
 	p->pidfd = xmap_pidfd_open(p->pid, 0);
 	return p->pidfd < 0 ? -1 : 0;
 }
+
+/* A peer in a pid namespace of its own, as its process 1; or in that of another one. */
+static inline int peer_spawn_in_pidns(struct peer *p, const struct peer *other)
+{
+	int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	int ret;
+
+	if (own < 0 || (other ? setns(other->pidfd, CLONE_NEWPID) : unshare(CLONE_NEWPID)))
+		return -1;
+	ret = peer_spawn_unbound(p);
+	if (setns(own, CLONE_NEWPID))
+		return -1;
+	close(own);
+	return ret;
+}
+
+#define peer_spawn_pidns(p) peer_spawn_in_pidns(p, NULL)
+#define peer_spawn_beside(p, other) peer_spawn_in_pidns(p, other)
 
 /* ---- Odd processes ---- */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel memory for targets and windows is charged to who makes them: a memory
+ * Kernel memory for targets, windows and handles of regions is charged to who makes them: a memory
  * cgroup that limits a program limits this, too.
  *
  * Compared with objects that the kernel has without xmap, because a file and a
@@ -17,6 +17,7 @@
 #define CGROUP "/sys/fs/cgroup"
 #define GROUP CGROUP "/xmap-charge-test"
 #define MAX_TARGETS XMAP_PARAMS "max_targets"
+#define MAX_REGIONS XMAP_PARAMS "max_regions"
 
 /*
  * The kernel takes charges in advance, up to 256 KiB for each processor.  On one
@@ -24,14 +25,16 @@
  * difference of two kinds.
  */
 #define MANY 8000
-/* Windows are bigger, so 131 bytes for each will do, and slow where the kernel checks itself. */
-#define MANY_WINDOWS (MANY / 2)
+/* Bigger ones are not that many: 131 bytes for each will do, and they are slow to check. */
+#define FEWER (MANY / 2)
 /* Bytes that an object of the module has at the very least. */
 #define TARGET_BYTES 160
 #define WINDOW_BYTES 256
+/* More than a handle without its node. */
+#define HANDLE_BYTES 384
 
 /* What the objects are made of. */
-static int target, memfd;
+static int target, memfd, region;
 static void *memory;
 static long page;
 static int fds[MANY];
@@ -40,6 +43,7 @@ static void *maps[MANY];
 FIXTURE(charge)
 {
 	long max_targets;
+	long max_regions;
 };
 
 /* ---- One object of each kind ---- */
@@ -53,6 +57,14 @@ static bool make_eventfd(int i)
 static bool make_target(int i)
 {
 	return !_test_target_derive(target, XMAP_RIGHT_READ, 0, 0, &fds[i]);
+}
+
+static bool make_handle(int i)
+{
+	struct xmap_cmd_region_derive cmd = { .size = sizeof(cmd), .rights = XMAP_RIGHT_READ };
+
+	fds[i] = ioctl(region, XMAP_REGION_DERIVE, &cmd) ? -1 : cmd.out_fd;
+	return fds[i] >= 0;
 }
 
 static void close_fd(int i)
@@ -116,6 +128,7 @@ static long cost(int many, bool (*make)(int i), void (*drop)(int i))
 FIXTURE_SETUP(charge)
 {
 	const struct rlimit files = { .rlim_cur = 2 * MANY, .rlim_max = 2 * MANY };
+	struct xmap_cmd_region_create cmd = { .size = sizeof(cmd) };
 	cpu_set_t cpus;
 	int dev, cpu;
 
@@ -129,6 +142,7 @@ FIXTURE_SETUP(charge)
 	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpus), &cpus));
 	page = xmap_page_size();
 	self->max_targets = xmap_read_long(MAX_TARGETS);
+	self->max_regions = xmap_read_long(MAX_REGIONS);
 	test_dev_open(&dev);
 	test_target_open_pid(dev, getpid(), XMAP_RIGHT_READ, &target);
 	memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -136,6 +150,9 @@ FIXTURE_SETUP(charge)
 	memfd = memfd_create("charge", MFD_CLOEXEC);
 	ASSERT_LE(0, memfd);
 	ASSERT_EQ(0, ftruncate(memfd, page));
+	cmd.length = page;
+	ASSERT_EQ(0, ioctl(dev, XMAP_REGION_CREATE, &cmd));
+	region = cmd.out_fd;
 
 	/* The table of descriptors grows before anything is measured. */
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
@@ -143,6 +160,7 @@ FIXTURE_SETUP(charge)
 	close(2 * MANY - 1);
 	close(dev);
 	ASSERT_EQ(0, xmap_write_long(MAX_TARGETS, self->max_targets + MANY));
+	ASSERT_EQ(0, xmap_write_long(MAX_REGIONS, self->max_regions + MANY));
 	if (!group_join())
 		SKIP(return, "no memory control group of one's own");
 }
@@ -152,6 +170,7 @@ FIXTURE_TEARDOWN(charge)
 	if (geteuid())
 		return;
 	EXPECT_EQ(0, xmap_write_long(MAX_TARGETS, self->max_targets));
+	EXPECT_EQ(0, xmap_write_long(MAX_REGIONS, self->max_regions));
 	xmap_write_file(CGROUP "/cgroup.procs", "0");
 	rmdir(GROUP);
 }
@@ -166,10 +185,20 @@ TEST_F(charge, targets)
 	EXPECT_LE(files + TARGET_BYTES, targets);
 }
 
+TEST_F(charge, handles_of_regions)
+{
+	long files = cost(FEWER, make_eventfd, close_fd);
+	long handles = cost(FEWER, make_handle, close_fd);
+
+	TH_LOG("%ld bytes for a file, %ld for a handle", files, handles);
+	ASSERT_LT(0, files);
+	EXPECT_LE(files + HANDLE_BYTES, handles);
+}
+
 TEST_F(charge, windows)
 {
-	long mappings = cost(MANY_WINDOWS, make_mapping_and_file, drop_mapping_and_file);
-	long windows = cost(MANY_WINDOWS, make_window, drop_window);
+	long mappings = cost(FEWER, make_mapping_and_file, drop_mapping_and_file);
+	long windows = cost(FEWER, make_window, drop_window);
 
 	TH_LOG("%ld bytes for a mapping and a file, %ld for a window", mappings, windows);
 	ASSERT_LT(0, mappings);

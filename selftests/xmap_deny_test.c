@@ -157,18 +157,6 @@ TEST_F(deny, who_is_refused)
 	peer_end(&less);
 }
 
-static long op_join_userns(const unsigned long *a)
-{
-	char path[64];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "/proc/%lu/ns/user", a[0]);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	ret = fd < 0 ? -1 : setns(fd, CLONE_NEWUSER);
-	close(fd);
-	return ret;
-}
-
 /* A capability in the victim's own user namespace is not enough. */
 TEST_F(deny, capable_in_a_namespace)
 {

@@ -478,6 +478,86 @@ TEST_F(list, steps_over_what_has_gone)
 	EXPECT_EQ(0, seen->count);
 }
 
+/* /dev/xmap: make things and let them go, which others see in their lists. */
+static long op_come_and_go(const unsigned long *a)
+{
+	long page = xmap_page_size();
+	int fd, derived;
+	void *win;
+
+	while (!peer_stopped()) {
+		if (_test_target_open_pid(a[0], getpid(), XMAP_RIGHT_READ, &fd) ||
+		    _test_target_derive(fd, XMAP_RIGHT_READ, 0, 0, &derived))
+			return -1;
+		win = _test_window_map(derived, (unsigned long)seen, page, PROT_READ);
+		if (close(fd) || close(derived) || munmap(win, page))
+			return -1;
+		__atomic_add_fetch(&peer_ctl->count[0], 1, __ATOMIC_SEQ_CST);
+	}
+	return 0;
+}
+
+#define STAY 6
+
+/* In order of creation; what stays is seen once, whatever comes and goes around it. */
+TEST_F(list, while_things_come_and_go)
+{
+	struct peer *p[] = { &self->a, &self->b, &self->source };
+	__u64 cursor, last, stays[STAY], from;
+	struct xmap_list_entry e[7];
+	unsigned int i, pass, found;
+	__u32 count, room, others = 0;
+	int fd[STAY];
+
+	from = __atomic_load_n(&peer_ctl->count[0], __ATOMIC_SEQ_CST);
+	for (i = 0; i < STAY; i++) {
+		/* Half of them are in the middle of what comes and goes. */
+		if (i == STAY / 2) {
+			for (pass = 0; pass < ARRAY_SIZE(p); pass++)
+				ASSERT_EQ(0, peer_start(p[pass], op_come_and_go, self->dev));
+		}
+		while (i >= STAY / 2 &&
+		       __atomic_load_n(&peer_ctl->count[0], __ATOMIC_SEQ_CST) < from + 10 * i)
+			sched_yield();
+		test_target_open_pid(self->dev, getpid(), XMAP_RIGHT_WRITE, &fd[i]);
+	}
+	for (pass = 0; pass < 300; pass++) {
+		room = 1 + pass % ARRAY_SIZE(e);
+		cursor = 0;
+		last = 0;
+		found = 0;
+		do {
+			test_list(self->dev, e, room, cursor, &count, &cursor);
+			ASSERT_GE(room, count);
+			for (i = 0; i < count; i++) {
+				ASSERT_LT(last, e[i].serial);
+				last = e[i].serial;
+				ASSERT_TRUE(e[i].kind == XMAP_LIST_TARGET ||
+					    e[i].kind == XMAP_LIST_WINDOW);
+				ASSERT_EQ(XMAP_TARGET_ALIVE, e[i].state);
+				if (e[i].holder_pid != getpid()) {
+					others++;
+					continue;
+				}
+				ASSERT_GT(STAY, found);
+				if (!pass)
+					stays[found] = e[i].serial;
+				ASSERT_EQ(stays[found], e[i].serial);
+				found++;
+			}
+		} while (cursor);
+		ASSERT_EQ(STAY, found);
+	}
+	EXPECT_LT(0, others);
+	peer_set(&peer_ctl->stop, 1);
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		EXPECT_EQ(0, peer_finish(p[i]));
+	see_self(ROOM);
+	EXPECT_EQ(STAY, seen->count);
+	for (i = 0; i < STAY; i++)
+		close(fd[i]);
+}
+
 TEST_F(list, buffer)
 {
 	struct xmap_list_entry *mem = mmap(NULL, 2 * self->page, PROT_READ | PROT_WRITE,

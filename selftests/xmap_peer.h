@@ -87,6 +87,28 @@ static inline void peer_await(__u32 *word, __u32 value)
 		syscall(SYS_futex, word, FUTEX_WAIT, now, NULL, NULL, 0);
 }
 
+static inline void peer_spin(unsigned long n)
+{
+	while (n--)
+		__asm__ volatile("pause");
+}
+
+/* Go on when the other one of two is here, too; no futex, which wakes one after the other. */
+static inline void peer_meet(__u32 round)
+{
+	__u32 *met = &peer_ctl->word[0];
+	unsigned int tries;
+
+	__atomic_add_fetch(met, 1, __ATOMIC_SEQ_CST);
+	for (tries = 1; __atomic_load_n(met, __ATOMIC_SEQ_CST) < 2 * round; tries++) {
+		/* There may be one processor for both. */
+		if (tries % 4096)
+			peer_spin(1);
+		else
+			sched_yield();
+	}
+}
+
 static inline bool peer_stopped(void)
 {
 	return __atomic_load_n(&peer_ctl->stop, __ATOMIC_RELAXED);

@@ -365,6 +365,72 @@ TEST_F(offer, one_name_one_export)
 	EXPECT_ERRNO(ENOENT, try_open(&self->user, XMAP_RIGHT_READ, id, NULL));
 }
 
+/* /dev/xmap, the command, number of the round, how long to wait then. */
+static long op_create_at_once(const unsigned long *a)
+{
+	peer_meet(a[2]);
+	peer_spin(a[3]);
+	return op_export_cmd(a);
+}
+
+/* One of them has it, and of the other's nothing is left. */
+TEST_F_TIMEOUT(offer, two_want_one_name, PEER_TIMEOUT)
+{
+	struct xmap_cmd_export_create *cmd[2] = { self->ask, (void *)(self->seen + 1) };
+	struct peer *p[2] = { &self->owner, &self->user };
+	unsigned int round, first = 0;
+	struct xmap_cmd_export_info info;
+	int err[2], i, fd, old, winner;
+	__u64 rnd = 1;
+	long got[2];
+
+	for (round = 1; round <= 60; round++) {
+		/* Every other time both find one that is in nobody's way. */
+		old = -1;
+		if (round % 2) {
+			ask_publish(self, NAME, 0666);
+			self->ask->expires = 1;
+			test_export_create_cmd(self->dev, self->ask);
+			old = self->ask->out_fd;
+		}
+		ask_publish(self, NAME, 0666);
+		*cmd[1] = *cmd[0];
+		for (i = 0; i < 2; i++)
+			ASSERT_EQ(0, peer_start(p[i], op_create_at_once, self->dev, cmd[i], round,
+						test_random(&rnd) % 64));
+		for (i = 0; i < 2; i++) {
+			got[i] = peer_finish(p[i]);
+			err[i] = got[i] < 0 ? errno : 0;
+		}
+		winner = got[0] < 0;
+		first += !winner;
+		ASSERT_EQ(0, err[winner]) {
+			TH_LOG("round %u: neither, for %d and %d", round, err[0], err[1]);
+		}
+		ASSERT_EQ(EEXIST, err[!winner]);
+		EXPECT_EQ(XMAP_UNTOUCHED, cmd[!winner]->out_fd);
+		EXPECT_EQ((__u64)XMAP_UNTOUCHED, cmd[!winner]->out_id);
+		EXPECT_EQ(0, xmap_serial(self->dev, XMAP_LIST_EXPORT, p[!winner]->pid));
+		if (old >= 0)
+			ASSERT_EQ(0, close(old));
+		test_export_open(self->dev, XMAP_RIGHT_READ, 0, NAME, &fd);
+		test_export_info(fd, &info);
+		EXPECT_EQ(cmd[winner]->out_id, info.out_id);
+		EXPECT_EQ(p[winner]->pid, info.out_pid);
+		close(fd);
+
+		/* The other one can have it afterwards. */
+		EXPECT_ERRNO(EEXIST, peer_call(p[!winner], op_export_cmd, self->dev, cmd[!winner]));
+		ASSERT_EQ(0, peer_close(p[winner], got[winner]));
+		test_err_export_open(ENOENT, self->dev, XMAP_RIGHT_READ, 0, NAME);
+		test_err_export_open(ENOENT, self->dev, XMAP_RIGHT_READ, info.out_id, NULL);
+		got[!winner] = peer_call(p[!winner], op_export_cmd, self->dev, cmd[!winner]);
+		ASSERT_LE(0, got[!winner]);
+		ASSERT_EQ(0, peer_close(p[!winner], got[!winner]));
+	}
+	TH_LOG("the owner was first %u times of %u", first, round - 1);
+}
+
 /* The offer is its maker's: with his last descriptor it ends, whoever has opened it. */
 TEST_F(offer, closed_by_its_maker)
 {
@@ -566,18 +632,6 @@ TEST_F(offer, expired_export)
 }
 
 /* ---- Namespaces ---- */
-
-static long op_join_userns(const unsigned long *a)
-{
-	char path[64];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "/proc/%lu/ns/user", a[0]);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	ret = fd < 0 ? -1 : setns(fd, CLONE_NEWUSER);
-	close(fd);
-	return ret;
-}
 
 TEST_F_TIMEOUT(offer, user_namespaces, PEER_TIMEOUT)
 {

@@ -316,18 +316,6 @@ static long op_exec_owner(const unsigned long *a)
 	return -1;
 }
 
-static long op_join_userns(const unsigned long *a)
-{
-	char path[64];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "/proc/%lu/ns/user", a[0]);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	ret = fd < 0 ? -1 : setns(fd, CLONE_NEWUSER);
-	close(fd);
-	return ret;
-}
-
 static void expect_revoking(struct __test_metadata *_metadata, OFFER *self, struct peer *p, int fd,
 			    int expected, const char *who)
 {

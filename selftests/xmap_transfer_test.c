@@ -96,17 +96,22 @@ TEST_F(transfer, results)
 {
 	unsigned long mem = self->mem[0], end = mem + PAGES * self->page;
 	int ro, narrow, closed, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct xmap_cmd_region_create region = {
+		.size = sizeof(region),
+		.length = self->page,
+	};
 	__u64 in = 0, out = 5;
 	struct {
 		struct xmap_transfer e;
 		long long result;
-	} c[40];
-	struct xmap_transfer e[40];
+	} c[48];
+	struct xmap_transfer e[48];
 	unsigned int n = 0, i;
 
 	test_target_open(self->dev, self->peer[0].pidfd, self->peer[0].pid,
 			 XMAP_RIGHT_READ, 0, 0, &ro);
 	test_target_derive(self->fd[0], XMAP_RIGHTS_RW, mem + 8, 8, &narrow);
+	ASSERT_EQ(0, ioctl(self->dev, XMAP_REGION_CREATE, &region));
 	closed = dup(ro);
 	close(closed);
 
@@ -125,6 +130,10 @@ TEST_F(transfer, results)
 	CASE(-EBADFD, READ_ENTRY(null, mem, &in, 8));
 	CASE(-EBADFD, READ_ENTRY(self->dev, mem, &in, 8));
 	CASE(-EBADFD, READ_ENTRY(self->peer[0].pidfd, mem, &in, 8));
+	/* It has read(2) and write(2) of its own. */
+	CASE(-EBADFD, READ_ENTRY(region.out_fd, 0, &in, 8));
+	CASE(-EBADFD, WRITE_ENTRY(region.out_fd, 0, &out, 8));
+	CASE(-EBADFD, READ_ENTRY(region.out_fd, mem, &in, 0));
 	CASE(8, READ_ENTRY(self->fd[0], mem, &in, 8));
 	CASE(0, READ_ENTRY(self->fd[0], mem, &in, 0));
 	CASE(0, READ_ENTRY(self->fd[0], 0, NULL, 0));
@@ -185,6 +194,10 @@ TEST_F(transfer, results)
 			TH_LOG("entry %u alone", i);
 		}
 	}
+	/* Nor has anything been written to it. */
+	EXPECT_EQ(8, pread(region.out_fd, &in, 8, 0));
+	EXPECT_EQ(0, in);
+	close(region.out_fd);
 	close(null);
 	close(narrow);
 	close(ro);
