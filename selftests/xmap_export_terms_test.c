@@ -7,6 +7,35 @@
 
 #define NSEC_PER_SEC 1000000000ULL
 
+/* In another user namespace his number is another one, or nobody's. */
+TEST_F(offer, owner_in_other_user_namespaces)
+{
+	struct xmap_cmd_export_info *info = (void *)(self->ask + 1);
+	long nobody = xmap_read_long("/proc/sys/kernel/overflowuid");
+	const uid_t uid[] = { UID_A, UID_B };
+	struct peer p;
+	int fd, i;
+	long got;
+
+	ASSERT_LT(0, nobody);
+	fd = offer_range(self, XMAP_RIGHT_READ, self->mem, LEN);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, peer_spawn_as(&p, uid[i], uid[i], 0));
+		got = peer_give_fd(&p, self->sv, fd);
+		ASSERT_EQ(0, peer_call(&p, op_export_info, got, info));
+		EXPECT_EQ(UID_A, info->out_uid);
+		ASSERT_EQ(0, peer_call(&p, op_userns, 0));
+		ASSERT_EQ(0, peer_call(&p, op_export_info, got, info));
+		/* Of his own user he is root there; another user is not there at all. */
+		EXPECT_EQ(i ? (__u32)nobody : 0, info->out_uid);
+		EXPECT_EQ(self->owner.pid, info->out_pid);
+		peer_end(&p);
+	}
+	test_export_info(fd, info);
+	EXPECT_EQ(UID_A, info->out_uid);
+}
+
 /* ---- Terms ---- */
 
 TEST_F_TIMEOUT(offer, expiry, PEER_TIMEOUT)

@@ -210,6 +210,26 @@ static void *accept_for_ever(void *arg)
 	return NULL;
 }
 
+/* What is told is all there is, or that it has been revoked: never a part, or nothing. */
+static void *list_all(void *arg)
+{
+	char buf[2 * PAGE] __attribute__((aligned(8)));
+	struct xmap_vma *vma = (void *)buf;
+	struct xmap_cmd_target_maps maps;
+	struct work *w = arg;
+
+	while (!_test_target_maps(w->target, 0, buf, sizeof(buf), &maps)) {
+		if (maps.out_count != 1 || maps.out_next)
+			wrong(10000 + maps.out_count);
+		else if (vma->start != w->addr || vma->end != w->addr + LEN)
+			wrong(11000);
+		count_up(GOOD);
+	}
+	if (errno != ESTALE)
+		wrong(errno);
+	return NULL;
+}
+
 typedef void *(*work_fn)(void *arg);
 
 /* Rounds in which some threads do these things until all is revoked. */
@@ -279,6 +299,11 @@ TEST_F(offer, prefault)
 TEST_F(offer, copies)
 {
 	revoke_against(read_all, write_all, transfer_all);
+}
+
+TEST_F(offer, mappings_listed)
+{
+	revoke_against(list_all, list_all, load_all);
 }
 
 TEST_F(offer, what_is_made)

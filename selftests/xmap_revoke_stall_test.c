@@ -4,8 +4,9 @@
  * up, and nothing comes through afterwards.
  */
 #include "xmap_secret.h"
+#include "xmap_uffd.h"
 
-#include <linux/userfaultfd.h>
+#define NAME "xmap-test.stall"
 
 /* The second of two pages is missing, and comes when the test says so. */
 static int stall_new(char **mem)
@@ -23,13 +24,6 @@ static int stall_new(char **mem)
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
 		return -1;
 	return fd;
-}
-
-static bool stall_await(int uffd)
-{
-	struct uffd_msg msg;
-
-	return read(uffd, &msg, sizeof(msg)) == sizeof(msg) && msg.event == UFFD_EVENT_PAGEFAULT;
 }
 
 /* With a page of this seed, or an empty one. */
@@ -164,20 +158,6 @@ TEST_F(offer, stalled_forced_writes)
 }
 
 /* The same with memory that the owner is slow to have. */
-static long op_uffd(const unsigned long *a)
-{
-	struct uffdio_register reg = {
-		.range = { .start = a[0], .len = a[1] },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	struct uffdio_api api = { .api = UFFD_API };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		return -1;
-	return fd;
-}
-
 static void *stalled_touch(void *arg)
 {
 	struct stalled *s = arg;
@@ -203,7 +183,7 @@ TEST_F(offer, slow_owner)
 	ASSERT_EQ(0, peer_spawn(&slow));
 	mem = peer_call(&slow, peer_op_mmap, 0, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(PEER_MAP_FAILED, mem);
-	uffd = peer_take_fd(&slow, peer_call(&slow, op_uffd, mem, 2 * PAGE));
+	uffd = peer_take_fd(&slow, peer_call(&slow, peer_op_uffd, mem, 2 * PAGE));
 	ASSERT_LE(0, uffd);
 	theirs = peer_call(&slow, op_export, self->dev, XMAP_RIGHTS_RW, mem, 2 * PAGE);
 	s.fd = accept_all(peer_take_fd(&slow, theirs), XMAP_RIGHTS_RW);
@@ -313,6 +293,8 @@ TEST_F(offer, stalled_forced_write_and_the_end_of_the_owner)
 	peer_end(&mortal);
 }
 
+/* ---- An answer that its caller cannot get, or is slow to ---- */
+
 static void *stalled_accept(void *arg)
 {
 	struct stalled *s = arg;
@@ -324,13 +306,11 @@ static void *stalled_accept(void *arg)
 /* Who accepts can read his command, but not yet write to it. */
 TEST_F(offer, stalled_acceptance_and_the_end_of_the_owner)
 {
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_WP, .range.len = PAGE };
-	struct uffdio_writeprotect protect = { .mode = UFFDIO_WRITEPROTECT_MODE_WP };
-	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC), witness;
+	struct uffdio_writeprotect allow = { .range.len = PAGE };
 	struct xmap_cmd_export_accept *cmd;
 	struct stalled s = {};
 	struct peer mortal;
+	int uffd, witness;
 	pthread_t thread;
 	__u64 word;
 	long theirs;
@@ -346,23 +326,85 @@ TEST_F(offer, stalled_acceptance_and_the_end_of_the_owner)
 	cmd = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, cmd);
 	*cmd = (struct xmap_cmd_export_accept){ .size = sizeof(*cmd), .rights = XMAP_RIGHT_READ };
-	reg.range.start = (unsigned long)cmd;
-	protect.range = reg.range;
+	uffd = stall_writes(cmd);
 	ASSERT_LE(0, uffd);
-	ASSERT_EQ(0, ioctl(uffd, UFFDIO_API, &api));
-	ASSERT_EQ(0, ioctl(uffd, UFFDIO_REGISTER, &reg));
-	ASSERT_EQ(0, ioctl(uffd, UFFDIO_WRITEPROTECT, &protect));
 	s.local = (char *)cmd;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, stalled_accept, &s));
 	ASSERT_TRUE(stall_await(uffd));
 	expect_told(_metadata, &mortal, witness);
-	protect.mode = 0;
-	ASSERT_EQ(0, ioctl(uffd, UFFDIO_WRITEPROTECT, &protect));
+	allow.range.start = (unsigned long)cmd;
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_WRITEPROTECT, &allow));
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	/* The offer stood when it was accepted. */
 	ASSERT_EQ(0, s.ret);
 	EXPECT_ERRNO(ESRCH, pread(cmd->out_fd, &word, 8, s.remote));
 	peer_end(&mortal);
+}
+
+static void *stalled_offer(void *arg)
+{
+	struct stalled *s = arg;
+
+	s->ret = ioctl(s->dev, XMAP_EXPORT_CREATE, s->local) ? -errno : 0;
+	return NULL;
+}
+
+/*
+ * Others open an offer by its name, and accept, before its owner has his answer.  If he
+ * never gets that, he does not know what he has offered, and nobody keeps any of it.
+ */
+TEST_F(offer, accepted_before_the_answer_fails)
+{
+	struct stalled s = { .dev = self->dev };
+	struct xmap_cmd_export_create *cmd;
+	struct xmap_cmd_query before, now;
+	long opened, accepted, derived;
+	__u64 *own = xmap_shared(PAGE);
+	pthread_t thread;
+	void *win;
+	int uffd;
+
+	*own = SEED;
+	cmd = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, cmd);
+	*cmd = (struct xmap_cmd_export_create){ .size = sizeof(*cmd), .mode = 0666, .gid = -1,
+						.flags = XMAP_EXPORT_PUBLISH,
+						.rights = XMAP_RIGHTS_RW,
+						.addr = (unsigned long)own, .length = PAGE,
+						.name = NAME };
+	test_query(self->dev, &before);
+	uffd = stall_writes(cmd);
+	ASSERT_LE(0, uffd);
+	s.local = (char *)cmd;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, stalled_offer, &s));
+	ASSERT_TRUE(stall_await(uffd));
+	opened = peer_call(&self->user, op_export_open, self->dev, XMAP_RIGHTS_RW, 0, NAME);
+	ASSERT_LE(0, opened);
+	accepted = peer_call(&self->user, op_accept, opened, XMAP_RIGHTS_RW, 0, 0);
+	ASSERT_LE(0, accepted);
+	derived = peer_call(&self->user, op_derive, accepted, XMAP_RIGHT_READ, 0, 0);
+	ASSERT_LE(0, derived);
+	win = (void *)peer_call(&self->user, op_window, accepted, own, PAGE, RW);
+	ASSERT_NE(MAP_FAILED, win);
+	EXPECT_EQ(SEED, peer_call(&self->user, op_read, derived, own));
+	EXPECT_EQ(SEED, peer_load(&self->user, win));
+
+	/* What he would write to is not for writing any more. */
+	ASSERT_EQ(0, mprotect(cmd, PAGE, PROT_READ));
+	close(uffd);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(-EFAULT, s.ret);
+	*own = SECRET;
+	EXPECT_ERRNO(ESTALE, peer_call(&self->user, op_read, accepted, own));
+	EXPECT_ERRNO(ESTALE, peer_call(&self->user, op_read, derived, own));
+	EXPECT_ERRNO(ESTALE, peer_call(&self->user, op_write, accepted, own, SEED));
+	EXPECT_EQ(SIGBUS, peer_touch(&self->user, win));
+	EXPECT_EQ(XMAP_TARGET_REVOKED, peer_call(&self->user, op_state, accepted));
+	EXPECT_ERRNO(ESTALE, peer_call(&self->user, op_accept, opened, XMAP_RIGHT_READ, 0, 0));
+	test_err_export_open(ENOENT, self->dev, XMAP_RIGHT_READ, 0, NAME);
+	EXPECT_EQ(SECRET, *own);
+	test_query(self->dev, &now);
+	EXPECT_EQ(before.out_exports, now.out_exports);
 }
 
 TEST_HARNESS_MAIN

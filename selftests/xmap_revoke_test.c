@@ -152,6 +152,62 @@ TEST_F(offer, export)
 }
 
 /* The window is there, the target's descriptor is not, and the export's neither. */
+/* What has ended can be taken back all the same: who may do it may not know of the end. */
+TEST_F(offer, owner_is_dead)
+{
+	struct xmap_cmd_export_info info;
+	struct grant g, other;
+	long fd, target;
+	__u64 serial;
+	__u8 *win;
+
+	ASSERT_EQ(0, grant_new(self, &other));
+	serial = xmap_serial(self->dev, XMAP_LIST_EXPORT, self->owner.pid);
+	ASSERT_EQ(0, grant_new(self, &g));
+	test_window_map(g.target, self->mem, LEN, RW, &win);
+	EXPECT_LOAD(peer_word(SEED, 0), win);
+	fd = give(g.fd);
+	target = peer_call(&self->user, op_accept, fd, XMAP_RIGHT_READ, 0, 0);
+	ASSERT_LE(0, target);
+	peer_end(&self->owner);
+
+	/* As before: by who made it, and by an administrator. */
+	EXPECT_ERRNO(EPERM, peer_call(&self->user, op_revoke, fd, 0, 0, 0));
+	EXPECT_ERRNO(EPERM, peer_call(&self->user, op_revoke, give(g.target), 0, 0, 0));
+	EXPECT_ERRNO(ENOENT, peer_call(&self->user, op_revoke, self->dev, serial, 0, 0));
+	EXPECT_EQ(XMAP_TARGET_DEAD, peer_call(&self->user, op_state, target));
+	EXPECT_EQ(0, peer_call(&self->user, op_revoke, target, 0, 0, 0));
+	EXPECT_EQ(XMAP_TARGET_REVOKED, peer_call(&self->user, op_state, target));
+	EXPECT_ERRNO(ESTALE, peer_call(&self->user, op_read, target, self->mem));
+
+	/* A part: the rest is dead as before. */
+	test_revoke(g.target, self->mem, PAGE);
+	EXPECT_EQ(XMAP_TARGET_DEAD, op_state((unsigned long[]){ g.target }));
+	EXPECT_ERRNO(ESTALE, op_read((unsigned long[]){ g.target, self->mem }));
+	EXPECT_ERRNO(ESRCH, op_read((unsigned long[]){ g.target, self->mem + PAGE }));
+	test_revoke(g.target, 0, 0);
+	expect_revoked(_metadata, self, g.target);
+	EXPECT_SIGNAL(SIGBUS, win);
+
+	/* The offers: by descriptor, by number, and once more. */
+	test_export_info(g.fd, &info);
+	EXPECT_EQ(XMAP_TARGET_DEAD, info.out_state);
+	test_err_export_accept(ESRCH, g.fd, XMAP_RIGHT_READ, 0, 0);
+	test_revoke(g.fd, 0, 0);
+	test_revoke(g.fd, 0, 0);
+	test_export_info(g.fd, &info);
+	EXPECT_EQ(XMAP_TARGET_REVOKED, info.out_state);
+	EXPECT_STREQ("revoked", xmap_fdinfo(g.fd, "xmap-state"));
+	EXPECT_EQ(POLLHUP, xmap_poll_now(g.fd) & POLLHUP);
+	test_err_export_accept(ESTALE, g.fd, XMAP_RIGHT_READ, 0, 0);
+	EXPECT_EQ(XMAP_TARGET_DEAD, op_state((unsigned long[]){ other.target }));
+	test_revoke_serial(self->dev, serial, 0, 0);
+	test_export_info(other.fd, &info);
+	EXPECT_EQ(XMAP_TARGET_REVOKED, info.out_state);
+	expect_revoked(_metadata, self, other.target);
+	munmap(win, LEN);
+}
+
 TEST_F(offer, window_without_descriptors)
 {
 	struct grant g;

@@ -2,6 +2,9 @@
 /*
  * Processes with exports, targets and windows on each other's memory, what a model
  * says that each can do with them, and how to try it.
+ *
+ * An export that was opened by its name or id is a node of its own below that of its
+ * maker: it has fewer rights perhaps, but is the same object, with one number.
  */
 #ifndef XMAP_TREE_H
 #define XMAP_TREE_H
@@ -16,7 +19,13 @@
 #define NO_PAGE 4
 #define NODES 48
 #define WINDOWS 8
-#define PROBES 256
+#define OFFERS 16
+#define NAMES 2
+/* Of an export, and of a target. */
+#define EXPORT_PROBES 3
+#define TARGET_PROBES 6
+#define PROBES (NODES * TARGET_PROBES + WINDOWS)
+#define NOBODY (-1)
 
 /* The processes: two owners, a stranger, one of the first owner's user, and an administrator. */
 enum { OWNER_A, OWNER_B, STRANGER, SAME_USER, ADMIN, PROCS, OWNERS = STRANGER };
@@ -32,6 +41,8 @@ static const struct {
 /* An export or a target, as the model has it; a number is never used twice in a case. */
 struct node {
 	bool export;
+	/* Of an export, its terms. */
+	int offer;
 	/* Of what an owner exported, not of what was opened on him. */
 	bool consent;
 	int owner;
@@ -50,6 +61,22 @@ struct node {
 	__u8 gone[LEN];
 };
 
+/* The terms of an export.  It stands for as long as its maker's file is open anywhere. */
+struct offer {
+	int node;
+	/* Can be found, with this mode, by its id or a name: of NAMES, or NOBODY. */
+	bool published;
+	__u32 mode;
+	__u64 id;
+	int name;
+	/* Only for the user of this process, or NOBODY. */
+	int receiver;
+	__u32 max_accepts;
+	__u32 accepts;
+};
+
+static const char *const names[NAMES] = { "xmap-tree.0", "xmap-tree.1" };
+
 struct window {
 	int node;
 	int proc;
@@ -59,7 +86,8 @@ struct window {
 	char *at;
 };
 
-enum { PROBE_READ, PROBE_WRITE, PROBE_MAP, PROBE_DERIVE, PROBE_ACCEPT, PROBE_STATE, PROBE_WINDOW };
+enum { PROBE_READ, PROBE_WRITE, PROBE_TRANSFER, PROBE_MAP, PROBE_DERIVE, PROBE_ACCEPT, PROBE_STATE,
+	PROBE_WINDOW };
 
 /* One thing to try in a process, what the model expects, and what came of it. */
 struct probe {
@@ -80,8 +108,12 @@ static struct probe *probes;
 static unsigned int nr_probes;
 static struct node node[NODES];
 static int nodes;
+static struct offer offer[OFFERS];
+static int offers;
 static struct window window[WINDOWS];
 static __u64 rnd;
+/* A command that a process is to issue. */
+static struct xmap_cmd_export_create *ask;
 
 FIXTURE(tree)
 {
@@ -90,7 +122,7 @@ FIXTURE(tree)
 	struct peer p[PROCS];
 	unsigned long mem[OWNERS];
 	long old_scope;
-	bool dead[OWNERS];
+	bool dead[PROCS];
 };
 
 #define TREE FIXTURE_DATA(tree)
@@ -103,6 +135,7 @@ FIXTURE_SETUP(tree)
 	test_dev_open(&self->dev);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, self->sv));
 	probes = xmap_shared(PROBES * sizeof(*probes));
+	ask = xmap_shared(sizeof(*ask));
 }
 
 FIXTURE_TEARDOWN(tree)
@@ -128,22 +161,41 @@ static __u8 pattern_byte(__u64 seed, size_t off)
 	return peer_word(seed, off & -8UL) >> 8 * (off % 8);
 }
 
-/* Bytes or -errno; what was read must be the owner's. */
-static long probe_copy(const struct probe *p)
+/* One copy by XMAP_TRANSFER: bytes or -errno. */
+static long probe_transfer(const struct probe *p, int dev, void *buf, bool write)
 {
+	struct xmap_transfer entry = {
+		.fd = p->fd,
+		.flags = write ? XMAP_TRANSFER_WRITE : 0,
+		.remote = p->addr,
+		.local = (unsigned long)buf,
+		.length = p->len,
+	};
+	__u32 done;
+
+	return _test_transfer(dev, &entry, 1, &done) ? -errno : entry.out_result;
+}
+
+/* Bytes or -errno; what was read must be the owner's. */
+static long probe_copy(const struct probe *p, int dev)
+{
+	bool write = p->kind == PROBE_WRITE || (p->kind == PROBE_TRANSFER && p->prot & PROT_WRITE);
 	static __u8 buf[LEN];
 	ssize_t ret, i;
 
-	if (p->kind == PROBE_WRITE) {
-		for (i = 0; i < (ssize_t)p->len; i++)
-			buf[i] = pattern_byte(p->seed, p->off + i);
-		ret = pwrite(p->fd, buf, p->len, p->addr);
-		return ret < 0 ? -errno : ret;
-	}
 	memset(buf, 0, sizeof(buf));
-	ret = pread(p->fd, buf, p->len, p->addr);
-	if (ret < 0)
-		return -errno;
+	for (i = 0; write && i < (ssize_t)p->len; i++)
+		buf[i] = pattern_byte(p->seed, p->off + i);
+	if (p->kind == PROBE_TRANSFER) {
+		ret = probe_transfer(p, dev, buf, write);
+	} else {
+		ret = write ? pwrite(p->fd, buf, p->len, p->addr) :
+			      pread(p->fd, buf, p->len, p->addr);
+		if (ret < 0)
+			ret = -errno;
+	}
+	if (write || ret < 0)
+		return ret;
 	for (i = 0; i < (ssize_t)p->len; i++)
 		if (buf[i] != (i < ret ? pattern_byte(p->seed, p->off + i) : 0))
 			return -ENODATA;
@@ -167,7 +219,7 @@ static long probe_pages(const struct probe *p, char *win)
 	return seen;
 }
 
-static long probe_run(const struct probe *p)
+static long probe_run(const struct probe *p, int dev)
 {
 	struct xmap_cmd_export_info einfo;
 	struct xmap_cmd_target_info info;
@@ -178,7 +230,8 @@ static long probe_run(const struct probe *p)
 	switch (p->kind) {
 	case PROBE_READ:
 	case PROBE_WRITE:
-		return probe_copy(p);
+	case PROBE_TRANSFER:
+		return probe_copy(p, dev);
 	case PROBE_MAP:
 		win = _test_window_map(p->fd, p->addr, p->len, p->prot);
 		if (win == MAP_FAILED)
@@ -199,19 +252,20 @@ static long probe_run(const struct probe *p)
 		if (!_test_target_info(p->fd, &info))
 			return info.out_state | info.out_rights << 4;
 		if (!_test_export_info(p->fd, &einfo))
-			return einfo.out_state | einfo.out_rights << 4 | 0x100;
+			return einfo.out_state | einfo.out_rights << 4 | 0x100 |
+			       einfo.out_accepts << 12;
 		return -errno;
 	}
 }
 
-/* First probe, number. */
+/* How many, /dev/xmap. */
 static long op_probe(const unsigned long *a)
 {
 	unsigned long i;
 
 	touch_init();
-	for (i = a[0]; i < a[0] + a[1]; i++)
-		probes[i].result = probe_run(&probes[i]);
+	for (i = 0; i < a[0]; i++)
+		probes[i].result = probe_run(&probes[i], a[1]);
 	return 0;
 }
 
@@ -229,9 +283,31 @@ static bool all_gone(const struct node *n)
 	return n->all || (!n->whole && !memchr(n->gone + n->start, 0, n->end - n->start));
 }
 
+/* Is it open anywhere, and so in the list? */
+static bool node_is_open(int i)
+{
+	int proc;
+
+	for (proc = 0; proc < PROCS; proc++)
+		if (node[i].fd[proc] >= 0)
+			return true;
+	return false;
+}
+
+/* An export however it was opened: the maker's. */
+static int object_of(int i)
+{
+	return node[i].export ? offer[node[i].offer].node : i;
+}
+
+static bool model_closed(const struct node *n)
+{
+	return n->export && !node_is_open(offer[n->offer].node);
+}
+
 static long model_state(TREE *self, const struct node *n)
 {
-	if (all_gone(n))
+	if (model_closed(n) || all_gone(n))
 		return XMAP_TARGET_REVOKED;
 	return self->dead[n->owner] ? XMAP_TARGET_DEAD : XMAP_TARGET_ALIVE;
 }
@@ -267,6 +343,16 @@ static long model_copy(TREE *self, const struct node *n, size_t off, size_t len,
 	return done < len ? done : len;
 }
 
+/* The same by XMAP_TRANSFER, which looks at the rights itself, and at the kind of file. */
+static long model_transfer(TREE *self, const struct node *n, size_t off, size_t len, bool write)
+{
+	if (n->export)
+		return -EBADFD;
+	if (!(n->rights & (write ? XMAP_RIGHT_WRITE : XMAP_RIGHT_READ)))
+		return -EACCES;
+	return model_copy(self, n, off, len, write);
+}
+
 /* What can be seen in a window, as probe_pages() says it. */
 static long model_pages(TREE *self, const struct node *n, size_t off, size_t len, int prot)
 {
@@ -297,12 +383,58 @@ static long model_map(TREE *self, const struct node *n, size_t off, size_t len, 
 	return model_pages(self, n, off, len, prot);
 }
 
-/* Of a command that makes a target of this one: 0 or -errno. */
-static long model_make(TREE *self, const struct node *n, __u32 rights, size_t off, size_t len)
+/* Is the offer, if it is one, made to this process? */
+static bool model_offered(const struct offer *o, int proc)
 {
-	if (rights & ~n->rights || (len && !model_within(n, off, len)))
+	return o->receiver == NOBODY || who[o->receiver].uid == who[proc].uid;
+}
+
+/* Of a command that makes a target of this one: 0 or -errno. */
+static long model_make(TREE *self, const struct node *n, int proc, __u32 rights, size_t off,
+		       size_t len)
+{
+	const struct offer *o = n->export ? &offer[n->offer] : NULL;
+
+	if (rights & ~n->rights || (len && !model_within(n, off, len)) ||
+	    (o && !model_offered(o, proc)))
 		return -EACCES;
-	if (len ? !memchr(n->gone + off, 0, len) : all_gone(n))
+	if (model_closed(n) || (len ? !memchr(n->gone + off, 0, len) : all_gone(n)))
+		return -ESTALE;
+	if (self->dead[n->owner])
+		return -ESRCH;
+	return o && o->max_accepts && o->accepts == o->max_accepts ? -EDQUOT : 0;
+}
+
+/* Can nobody accept it any more?  Then its name is in nobody's way. */
+static bool model_over(TREE *self, const struct offer *o)
+{
+	return model_state(self, &node[o->node]) != XMAP_TARGET_ALIVE;
+}
+
+/* What is found by this name, or NULL. */
+static struct offer *model_named(int name)
+{
+	int i;
+
+	for (i = 0; i < offers; i++)
+		if (offer[i].published && offer[i].name == name && node_is_open(offer[i].node))
+			return &offer[i];
+	return NULL;
+}
+
+/* Of opening it, if there is one: 0 or -errno. */
+static long model_open(TREE *self, const struct offer *o, int proc, __u32 rights)
+{
+	const struct node *n = o ? &node[o->node] : NULL;
+	__u32 mode, may;
+
+	if (!o || !o->published || !node_is_open(o->node))
+		return -ENOENT;
+	mode = who[proc].uid == who[n->maker].uid ? o->mode >> 6 : o->mode;
+	may = (mode & 4 ? XMAP_RIGHT_READ : 0) | (mode & 2 ? XMAP_RIGHT_WRITE : 0);
+	if (rights & ~(may & n->rights) || !model_offered(o, proc))
+		return -EACCES;
+	if (all_gone(n))
 		return -ESTALE;
 	return self->dead[n->owner] ? -ESRCH : 0;
 }
@@ -340,6 +472,9 @@ static long model_may_revoke(int i, int proc, bool by_number)
 	const struct node *n = &node[i];
 	bool made = model_made_by(i, proc), admin = proc == ADMIN, owns = n->owner == proc;
 
+	/* Others can still have opened an offer that its maker has closed. */
+	if (by_number && n->export && !node_is_open(i))
+		return -ENOENT;
 	/* It is the maker's user to whom it is charged. */
 	if (by_number && !made && !admin && !owns && who[n->maker].uid != who[proc].uid)
 		return -ENOENT;
@@ -399,7 +534,14 @@ static void probe_node(TREE *self, int i, int proc)
 	int kind;
 
 	p = probe_new(self, PROBE_STATE, i, proc, 0, 0);
-	p->expected = model_state(self, n) | n->rights << 4 | (n->export ? 0x100 : 0);
+	p->expected = model_state(self, n) | n->rights << 4;
+	if (n->export)
+		p->expected |= 0x100 | (long)offer[n->offer].accepts << 12;
+
+	some_range(n, &off, &len);
+	p = probe_new(self, PROBE_TRANSFER, i, proc, off, len);
+	p->prot = below(2) ? RW : PROT_READ;
+	p->expected = model_transfer(self, n, off, len, p->prot & PROT_WRITE);
 
 	some_range(n, &off, &len);
 	kind = n->export ? PROBE_ACCEPT : PROBE_DERIVE;
@@ -409,9 +551,12 @@ static void probe_node(TREE *self, int i, int proc)
 	}
 	p = probe_new(self, kind, i, proc, off, len);
 	p->rights = 1 + below(XMAP_RIGHTS_RW);
-	p->expected = model_make(self, n, p->rights, off, len);
-	if (n->export)
+	p->expected = model_make(self, n, proc, p->rights, off, len);
+	if (n->export) {
+		/* Closed at once, but that counts. */
+		offer[n->offer].accepts += !p->expected;
 		return;
+	}
 
 	for (kind = PROBE_READ; kind <= PROBE_WRITE; kind++) {
 		some_range(n, &off, &len);
@@ -437,17 +582,24 @@ static void probe_window(TREE *self, const struct window *w)
 /* Everything that a process has; 0, or the number of the first probe that failed + 1. */
 static long try_process(TREE *self, int proc)
 {
-	unsigned int i;
+	unsigned int i, due = 0;
 	int n;
 
 	nr_probes = 0;
-	for (n = 0; n < nodes && nr_probes < PROBES - 16; n++)
-		if (node[n].fd[proc] >= 0)
-			probe_node(self, n, proc);
-	for (i = 0; i < WINDOWS && nr_probes < PROBES; i++)
-		if (window[i].at && window[i].proc == proc)
-			probe_window(self, &window[i]);
-	if (peer_call(&self->p[proc], op_probe, 0, nr_probes))
+	for (n = 0; n < nodes; n++) {
+		if (node[n].fd[proc] < 0)
+			continue;
+		due += node[n].export ? EXPORT_PROBES : TARGET_PROBES;
+		probe_node(self, n, proc);
+	}
+	for (i = 0; i < WINDOWS; i++) {
+		if (!window[i].at || window[i].proc != proc)
+			continue;
+		due++;
+		probe_window(self, &window[i]);
+	}
+	/* None was left out. */
+	if (nr_probes != due || peer_call(&self->p[proc], op_probe, nr_probes, self->dev))
 		return -1;
 	for (i = 0; i < nr_probes; i++)
 		if (probes[i].result != probes[i].expected)
