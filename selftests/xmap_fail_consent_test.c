@@ -3,6 +3,9 @@
  * Exports, revocation and denial while the kernel runs out of memory or a user
  * copy fails: what fails has done nothing, and can be done again.
  */
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
 #include "xmap_fail_nth.h"
 #include "xmap_export_utils.h"
 
@@ -198,6 +201,157 @@ TEST_F(consent, revoke_part)
 TEST_F(consent, revoke_by_number)
 {
 	sweep_revoke(_metadata, self, 16, true);
+}
+
+TEST_F(consent, revoke_all_by_number)
+{
+	sweep_revoke(_metadata, self, 0, true);
+}
+
+/* The same for all that was accepted from an export, and for what nobody has accepted yet. */
+static void sweep_revoke_export(struct __test_metadata *_metadata, FIXTURE_DATA(consent) *self,
+				__u64 length, bool by_number)
+{
+	__u64 own = (unsigned long)self->own, serial = 0, word;
+	int err, export, target, more;
+	char *win;
+
+	nth_begin(&self->nth, self->dev, length ? "revoke_export_part" : "revoke_export");
+	while (nth_next(&self->nth)) {
+		test_export_create(self->dev, XMAP_RIGHTS_RW, own, LEN, &export);
+		if (by_number)
+			serial = xmap_serial(self->dev, XMAP_LIST_EXPORT, getpid());
+		test_export_accept(export, XMAP_RIGHTS_RW, 0, 0, &target);
+		test_window_map(target, own, LEN, RW, &win);
+		EXPECT_LOAD(peer_word(SEED, 0), win);
+		err = NTH_ERRNO(&self->nth, _test_revoke_serial(by_number ? self->dev : export,
+								serial, length ? own : 0, length));
+		EXPECT_NTH(&self->nth, err, EFAULT, length ? ENOMEM : EFAULT);
+		EXPECT_EQ(err ? 0 : SIGBUS, touch(win));
+		EXPECT_EQ(length || err ? 0 : SIGBUS, touch(win + PAGE));
+		EXPECT_EQ(err ? 0 : ESTALE, XMAP_ERRNO(pread(target, &word, 8, own)));
+		EXPECT_EQ(length || err ? 0 : ESTALE,
+			  XMAP_ERRNO(_test_export_accept(export, XMAP_RIGHT_READ, 0, 0, &more)));
+		if (more >= 0)
+			close(more);
+		munmap(win, LEN);
+		close(target);
+		close(export);
+	}
+}
+
+TEST_F(consent, revoke_export)
+{
+	sweep_revoke_export(_metadata, self, 0, false);
+	sweep_revoke_export(_metadata, self, PAGE, false);
+}
+
+TEST_F(consent, revoke_export_by_number)
+{
+	sweep_revoke_export(_metadata, self, 0, true);
+	sweep_revoke_export(_metadata, self, PAGE, true);
+}
+
+/* ---- Being told ---- */
+
+TEST_F(consent, poll)
+{
+	struct pollfd p = { .fd = self->export, .events = POLLIN };
+	int err, target;
+
+	test_export_accept(self->export, XMAP_RIGHT_READ, 0, 0, &target);
+	nth_begin(&self->nth, self->dev, "export_poll");
+	while (nth_next(&self->nth)) {
+		p.revents = 0;
+		err = NTH_ERRNO(&self->nth, poll(&p, 1, 0));
+		EXPECT_NTH(&self->nth, err, EFAULT, ENOMEM);
+		EXPECT_EQ(err ? 0 : POLLIN, p.revents);
+	}
+	close(target);
+}
+
+TEST_F(consent, epoll)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int ep = epoll_create1(EPOLL_CLOEXEC), target;
+	int err;
+
+	ASSERT_LE(0, ep);
+	test_export_accept(self->export, XMAP_RIGHT_READ, 0, 0, &target);
+	nth_begin(&self->nth, self->dev, "export_epoll");
+	while (nth_next(&self->nth)) {
+		err = NTH_ERRNO(&self->nth, epoll_ctl(ep, EPOLL_CTL_ADD, self->export, &event));
+		EXPECT_NTH(&self->nth, err, EFAULT, ENOMEM);
+		EXPECT_EQ(err ? 0 : 1, epoll_wait(ep, &event, 1, 0));
+		EXPECT_EQ(err ? -1 : 0, epoll_ctl(ep, EPOLL_CTL_DEL, self->export, NULL));
+	}
+	close(target);
+	close(ep);
+}
+
+TEST_F(consent, fdinfo)
+{
+	char path[48], text[1024];
+	int err, info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", self->export);
+	nth_begin(&self->nth, self->dev, "export_fdinfo");
+	while (nth_next(&self->nth)) {
+		info = open(path, O_RDONLY | O_CLOEXEC);
+		ASSERT_LE(0, info);
+		memset(text, 0, sizeof(text));
+		err = NTH_ERRNO(&self->nth, read(info, text, sizeof(text) - 1));
+		EXPECT_NTH(&self->nth, err, EFAULT, ENOMEM);
+		EXPECT_EQ(!err, !!strstr(text, "xmap-name:\t" NAME "\nxmap-state:\talive\n"));
+		close(info);
+	}
+}
+
+static int set_bell(int fd, int bell)
+{
+	struct xmap_cmd_eventfd cmd = { .size = sizeof(cmd), .fd = bell };
+
+	return ioctl(fd, XMAP_EVENTFD, &cmd);
+}
+
+/* A descriptor that could not be given another eventfd has the one that it had. */
+TEST_F(consent, eventfd)
+{
+	int first = eventfd(0, EFD_NONBLOCK), second = eventfd(0, EFD_NONBLOCK);
+	int err, i, fd, target, more;
+	__u64 count;
+
+	ASSERT_LE(0, first);
+	ASSERT_LE(0, second);
+	test_export_accept(self->export, XMAP_RIGHT_READ, 0, 0, &target);
+	for (i = 0; i < 2; i++) {
+		fd = i ? target : self->export;
+		nth_begin(&self->nth, self->dev, i ? "target_eventfd" : "export_eventfd");
+		while (nth_next(&self->nth)) {
+			ASSERT_EQ(0, set_bell(fd, first));
+			err = NTH_ERRNO(&self->nth, set_bell(fd, second));
+			EXPECT_NTH(&self->nth, err, ENOMEM, EFAULT);
+			/* Both are told of this. */
+			test_export_accept(self->export, XMAP_RIGHT_READ, 0, 0, &more);
+			close(more);
+			EXPECT_EQ(err ? 8 : -1, read(first, &count, sizeof(count)));
+			EXPECT_EQ(err ? -1 : 8, read(second, &count, sizeof(count)));
+			/* Taking it away needs nothing but to be asked. */
+			ASSERT_EQ(0, set_bell(fd, -1));
+		}
+		nth_begin(&self->nth, self->dev, i ? "target_no_eventfd" : "export_no_eventfd");
+		while (nth_next(&self->nth)) {
+			ASSERT_EQ(0, set_bell(fd, first));
+			err = NTH_ERRNO(&self->nth, set_bell(fd, -1));
+			EXPECT_NTH(&self->nth, err, EFAULT);
+			test_export_accept(self->export, XMAP_RIGHT_READ, 0, 0, &more);
+			close(more);
+			EXPECT_EQ(err ? 8 : -1, read(first, &count, sizeof(count)));
+		}
+	}
+	close(target);
+	close(first);
+	close(second);
 }
 
 /* ---- Refusing ---- */

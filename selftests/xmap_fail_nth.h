@@ -34,6 +34,8 @@ struct nth_baseline {
 	__u32 targets;
 	__u32 windows;
 	__u32 exports;
+	__u32 regions;
+	__u64 region_bytes;
 	__u32 listed;
 };
 
@@ -157,6 +159,8 @@ static inline struct nth_baseline nth_baseline(int dev)
 		.targets = q.out_targets,
 		.windows = q.out_windows,
 		.exports = q.out_exports,
+		.regions = q.out_regions,
+		.region_bytes = q.out_region_bytes,
 		.listed = nth_count_listed(dev),
 	};
 }
@@ -170,6 +174,8 @@ static inline void _nth_assert_baseline(struct __test_metadata *_metadata, const
 	EXPECT_EQ(nth->before.targets, now.targets);
 	EXPECT_EQ(nth->before.windows, now.windows);
 	EXPECT_EQ(nth->before.exports, now.exports);
+	EXPECT_EQ(nth->before.regions, now.regions);
+	EXPECT_EQ(nth->before.region_bytes, now.region_bytes);
 	ASSERT_EQ(nth->before.listed, now.listed)
 	{
 		TH_LOG("%s: something stayed behind after failure %u", nth->name, nth->n);
@@ -369,9 +375,19 @@ static inline long nth_leaks(void)
 /*
  * Instead of TEST_HARNESS_MAIN.  What the tests are made of is locked in memory:
  * else a failure could hit a read of their own code, which is a SIGBUS for them.
+ * And they have no area of restartable sequences: the kernel stores there after it
+ * has switched to another task, and if the copy that this takes after fork() fails,
+ * sends SIGSEGV (__rseq_handle_notify_resume()).
  */
 static inline int nth_main(int argc, char **argv)
 {
+	static const char tunables[] = "GLIBC_TUNABLES";
+
+	if (!getenv(tunables)) {
+		setenv(tunables, "glibc.pthread.rseq=0", 1);
+		execv("/proc/self/exe", argv);
+		ksft_exit_fail_msg("exec: %s\n", strerror(errno));
+	}
 	if (!nth_setup()) {
 		printf("1..0 # SKIP this kernel injects no failures\n");
 		return KSFT_SKIP;
