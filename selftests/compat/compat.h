@@ -24,6 +24,11 @@ enum {
 	SHARED_TARGET,
 	SHARED_TARGET2,
 	SHARED_DEVNULL,
+	SHARED_EXPORT,
+	SHARED_REGION,
+	SHARED_REGION2,
+	SHARED_EVENT,
+	SHARED_END,
 };
 
 struct twin {
@@ -140,6 +145,16 @@ static inline int twin_share(struct twin *t, int fd, int number)
 		return -1;
 	close(fd);
 	return 0;
+}
+
+/* A descriptor that the twin alone has becomes one of both. */
+static inline int twin_lend(struct twin *t, int fd, int number)
+{
+	int mine = fd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, SHARED_PIDFD, fd, 0);
+
+	if (mine < 0 || twin_call(t, TWIN_CLOSE, fd))
+		return -1;
+	return twin_share(t, mine, number);
 }
 
 /* ---- Both ask ---- */
@@ -284,6 +299,22 @@ static inline int info_same(struct twin *t, int fd, struct xmap_cmd_target_info 
 	return err;
 }
 
+/* The number of the last object of a kind, 0 if there is none. */
+static inline __u64 last_serial(__u32 kind)
+{
+	struct xmap_list_entry e[8];
+	__u64 cursor = 0, serial = 0;
+	__u32 count, i;
+
+	do {
+		if (_test_list(SHARED_DEV, e, ARRAY_SIZE(e), cursor, &count, &cursor))
+			return 0;
+		for (i = 0; i < count; i++)
+			serial = e[i].kind == kind ? e[i].serial : serial;
+	} while (cursor);
+	return serial;
+}
+
 static inline struct xmap_cmd_target_maps *maps_command(__u64 buf)
 {
 	struct xmap_cmd_target_maps *cmd = arena_at(0);
@@ -336,7 +367,7 @@ FIXTURE_TEARDOWN(compat)
 {
 	int i;
 
-	for (i = SHARED_DEV; i <= SHARED_DEVNULL; i++)
+	for (i = SHARED_DEV; i < SHARED_END; i++)
 		close(i);
 	twin_end(&self->twin);
 }
