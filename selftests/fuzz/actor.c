@@ -104,11 +104,14 @@ bool try_put(__u64 addr, __u8 value)
 /* ---- Coverage ---- */
 
 /* Once, by a worker: a buffer for each actor. */
-void executor_open(struct executor *x, uid_t uid, bool covered)
+void executor_open(struct executor *x, unsigned int nr, bool covered)
 {
+	uid_t uid = worker_uid(nr);
 	int i;
 
 	*x = (struct executor){
+		.worker = getpid(),
+		.nr = nr,
 		.uid = uid,
 		.alone = uid || opts.workers < 3,
 		.hang = opts.hang,
@@ -153,13 +156,19 @@ void actor_cover(struct executor *x, enum actor who)
 
 /* ---- Calls ---- */
 
+/* Is no other thread of its process at the same slots and addresses? */
+bool alone(const struct ctx *x)
+{
+	return x->who == VICTIM || !x->run->busy;
+}
+
 static bool documented(const struct call_desc *desc, enum slot_kind kind, int err)
 {
 	const int *e;
 
-	if (kind != desc->on) {
-		/* The other of the two kinds of files that have commands. */
-		if (desc->size && (kind == KIND_DEV || kind == KIND_TARGET))
+	if (!(desc->on & 1U << kind)) {
+		/* Of the kinds of files that have commands, one that does not have this. */
+		if (desc->size && ON_COMMANDS & 1U << kind)
 			return err == ENOTTY;
 		return true;
 	}
@@ -186,7 +195,7 @@ void actor_run(struct ctx *x, unsigned int i)
 	__atomic_add_fetch(&x->run->calls, 1, __ATOMIC_RELAXED);
 	x->run->err[i] = err;
 	/* With two threads at the same slots, who knows what kind it was. */
-	if (!err || !desc->errors || (x->who != VICTIM && x->run->busy))
+	if (!err || !desc->errors || !alone(x))
 		return;
 	if (!documented(desc, kind, err))
 		run_fail(x->run, BAD_ERRNO, "call %u, %s: errno %d (%s) is not documented", i + 1,
@@ -243,6 +252,12 @@ void actor_serve(struct ctx *x, int sock)
 		switch (order.first) {
 		case ORDER_PEEK:
 			order.ok = try_load(order.addr, &order.value);
+			break;
+		case ORDER_CHECK:
+			check_handles(x);
+			check_taken(x);
+			check_region_handles(x);
+			check_regions(x, true);
 			break;
 		case ORDER_CANARY:
 			order.ok = canary_intact();

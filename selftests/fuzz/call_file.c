@@ -22,6 +22,7 @@ static bool write_offset(__u64 slot, __u64 *offset)
 	case KIND_MEM:
 		return *offset >= WIN && *offset < WIN_END - WIN_STRIDE;
 	case KIND_MEMFD:
+	case KIND_REGION:
 		*offset %= 1UL << 20;
 		return true;
 	default:
@@ -90,59 +91,154 @@ static bool copyable(__u64 slot)
 	return slot_kind(slot) != KIND_MEM && slot_kind(slot) != KIND_NONE;
 }
 
-static __u64 out_slot(__u64 slot)
+__u64 out_slot(__u64 slot)
 {
 	return slot % SLOTS < SLOT_OUT ? SLOT_OUT : slot;
 }
 
-CALL(dup)
+/* What goes with a descriptor, for those who receive it. */
+struct parcel {
+	enum slot_kind kind;
+	__u32 node;
+};
+
+/*
+ * Another descriptor for what is in a slot, or -1.  What another thread changes
+ * meanwhile is nothing that one could say the kind of.
+ */
+static int slot_dup(__u64 slot, struct parcel *parcel)
 {
-	enum slot_kind kind = slot_kind(a[0]);
+	struct slot_look look;
 	int fd;
 
-	if (!copyable(a[0]))
-		return NOT_RUN;
-	fd = fcntl(slot_fd(a[0]), F_DUPFD_CLOEXEC, 0);
+	slot_look(slot, &look);
+	if (!copyable(slot))
+		return -1;
+	fd = fcntl(slot_fd(slot), F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	slot_set(out_slot(a[1]), fd, kind);
+	if (!slot_unchanged(&look)) {
+		close(fd);
+		return -1;
+	}
+	*parcel = (struct parcel){ look.kind, look.node };
+	return fd;
+}
+
+CALL(dup)
+{
+	struct parcel parcel;
+	int fd = slot_dup(a[0], &parcel);
+
+	if (fd < 0)
+		return NOT_RUN;
+	slot_put(out_slot(a[1]), fd, parcel.kind, parcel.node);
 	return 0;
+}
+
+union control {
+	struct cmsghdr align;
+	char room[CMSG_SPACE(sizeof(int))];
+};
+
+static int parcel_send(int sock, int fd, const struct parcel *parcel)
+{
+	struct iovec iov = { (void *)parcel, sizeof(*parcel) };
+	union control control = {};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	return sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*parcel) ? 0 : -1;
+}
+
+/* Returns the descriptor, or -1. */
+static int parcel_receive(int sock, struct parcel *parcel)
+{
+	struct iovec iov = { parcel, sizeof(*parcel) };
+	union control control = {};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	int fd;
+
+	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != sizeof(*parcel) ||
+	    !CMSG_FIRSTHDR(&msg))
+		return -1;
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
 }
 
 /* Through a socket, and perhaps it is gone here while it is on its way. */
 CALL(pass)
 {
-	enum slot_kind kind = slot_kind(a[0]);
-	char byte = 0, control[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-	int sv[2], fd = slot_fd(a[0]);
+	struct parcel parcel;
+	int sv[2], fd = slot_dup(a[0], &parcel);
+	bool sent;
 
-	if (!copyable(a[0]) || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, sv))
+	if (fd < 0)
 		return NOT_RUN;
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	fd = -1;
-	if (sendmsg(sv[0], &msg, MSG_NOSIGNAL) == 1) {
-		if (!(a[2] & 1))
-			slot_set(a[0], -1, KIND_NONE);
-		/* Left in the queue, it goes with the socket. */
-		if (!(a[2] & 4) && recvmsg(sv[1], &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) == 1 &&
-		    CMSG_FIRSTHDR(&msg))
-			memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, sv)) {
+		close(fd);
+		return NOT_RUN;
 	}
+	sent = !parcel_send(sv[0], fd, &parcel);
+	close(fd);
+	fd = -1;
+	if (sent && !(a[2] & 1))
+		slot_set(a[0], -1, KIND_NONE);
+	/* Left in the queue, it goes with the socket. */
+	if (sent && !(a[2] & 4))
+		fd = parcel_receive(sv[1], &parcel);
 	if (fd >= 0)
-		slot_set(out_slot(a[1]), fd, kind);
+		slot_put(out_slot(a[1]), fd, parcel.kind, parcel.node);
 	close(sv[0]);
 	close(sv[1]);
+	return 0;
+}
+
+/* To the other process, which may receive it or not. */
+CALL(send)
+{
+	struct parcel parcel;
+	int fd = slot_dup(a[0], &parcel), err = 0;
+
+	if (fd < 0)
+		return NOT_RUN;
+	if (parcel_send(x->who == VICTIM ? SOCK_OF_PASS : SOCK_PASS, fd, &parcel))
+		err = errno;
+	else if (!(a[1] & 1))
+		slot_set(a[0], -1, KIND_NONE);
+	close(fd);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+CALL(receive)
+{
+	__u64 out = out_slot(a[0]);
+	struct parcel parcel = {};
+	int fd = parcel_receive(x->who == VICTIM ? SOCK_OF_PASS : SOCK_PASS, &parcel);
+
+	if (fd < 0)
+		return -1;
+	/* Where others look for one of its kind. */
+	if (parcel.kind == KIND_EXPORT && out < SLOT_EXPORT)
+		out += SLOT_EXPORT - SLOT_OUT;
+	if (parcel.kind == KIND_REGION && out < SLOT_REGION)
+		out += SLOT_REGION - SLOT_OUT;
+	slot_put(out, fd, parcel.kind, parcel.node);
 	return 0;
 }
 
@@ -272,7 +368,7 @@ CALL(uring)
 	__u64 offset = a[4];
 
 	/* What is no target could make it wait for ever. */
-	if (kind != KIND_TARGET && kind != KIND_DEV && kind != KIND_MEMFD)
+	if (kind != KIND_TARGET && kind != KIND_REGION && kind != KIND_DEV && kind != KIND_MEMFD)
 		return NOT_RUN;
 	if (op == IORING_OP_WRITE && !write_offset(a[0], &offset))
 		return NOT_RUN;

@@ -110,8 +110,8 @@ CALL(mremap)
 	if (got == MAP_FAILED)
 		return -1;
 	/* Where it was put elsewhere, nobody would find it. */
-	if ((__u64)got < WIN || (__u64)got >= ARENA_END)
-		munmap(got, wanted);
+	if (!confine((__u64)got, &wanted))
+		munmap(got, room);
 	return 0;
 }
 

@@ -32,7 +32,7 @@ static void child_main(struct ctx *x, const __u64 *a, int ready)
 {
 	const __u64 touched[] = { a[0], a[1], a[2] >> 1 };
 
-	close_others(ready);
+	close_others(ready, ready);
 	call_touch(x, touched);
 	if (a[2] % 4 == 2)
 		become_another();
@@ -78,15 +78,19 @@ CALL(exec)
 {
 	const __u64 in_child[] = { WIN, PAGE, 2 };
 
-	if (x->who == VICTIM)
+	if (x->who == VICTIM) {
+		denial_clear(x, VICTIM);
 		become_another();
+	}
 	return call_fork(x, in_child);
 }
 
 CALL(exit)
 {
-	if (x->who == VICTIM)
+	if (x->who == VICTIM) {
+		denial_clear(x, VICTIM);
 		_exit(0);
+	}
 	return NOT_RUN;
 }
 

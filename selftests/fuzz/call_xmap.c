@@ -6,8 +6,6 @@
 #include "actor.h"
 #include "fuzz.h"
 
-#define UNTOUCHED 0x5ca1ab1eU
-
 /* Put a structure where the program wants it, as far as that can be written to. */
 static void command_put(__u64 at, const void *cmd, __u32 known, __u32 size)
 {
@@ -29,8 +27,7 @@ static void command_put(__u64 at, const void *cmd, __u32 known, __u32 size)
  * Issue a command.  @cmd has it as it is to be written, and as it is afterwards if
  * it succeeded.  @check: it must be as it was if it failed.
  */
-static long command(struct ctx *x, const __u64 *a, unsigned long nr, void *cmd, __u32 known,
-		    bool check)
+long command(struct ctx *x, const __u64 *a, unsigned long nr, void *cmd, __u32 known, bool check)
 {
 	__u64 at = place(x, a[1]);
 	__u32 size = a[2], i;
@@ -114,6 +111,7 @@ static bool result_documented(__s64 result)
 	case EOVERFLOW:
 	case EPERM:
 	case ESRCH:
+	case ESTALE:
 		return true;
 	}
 	return result >= 0 && result != UNTOUCHED;
@@ -148,7 +146,7 @@ CALL(transfer)
  * Nobody gets a target that may write to the canary: what reaches into it by
  * right ends before it.
  */
-static void limit_range(__u32 rights, __u64 *addr, __u64 *len)
+void limit_range(__u32 rights, __u64 *addr, __u64 *len)
 {
 	__u64 end = *addr + *len;
 
@@ -164,43 +162,79 @@ static void limit_range(__u32 rights, __u64 *addr, __u64 *len)
 		*addr = CANARY_END;
 }
 
-/* A new target.  Where it cannot be read back for sure, nobody counts descriptors. */
-static void target_take(struct ctx *x, const __u64 *a, __u32 size, __s32 fd, __u64 out)
+void handle_take(struct ctx *x, const __u64 *a, __u32 size, __s32 fd, __u64 out,
+		 enum slot_kind kind, __u32 node)
 {
 	if (!a[1] || a[1] >= SCRATCH_ENTRIES || a[2] < size)
 		x->run->lost = 1;
 	else
-		slot_set(out % SLOTS < SLOT_OUT ? SLOT_OUT : out, fd, KIND_TARGET);
+		slot_put(out % SLOTS < SLOT_OUT ? SLOT_OUT : out, fd, kind, node);
+}
+
+void power_of(int fd, enum slot_kind kind, struct power *power)
+{
+	struct xmap_cmd_export_info export = { .size = sizeof(export) };
+	struct xmap_cmd_target_info target = { .size = sizeof(target) };
+	struct xmap_cmd_region_info region = { .size = sizeof(region) };
+
+	*power = (struct power){};
+	if (kind == KIND_EXPORT && !ioctl(fd, XMAP_EXPORT_INFO, &export))
+		*power = (struct power){ true, export.out_rights, export.out_addr,
+					 export.out_length };
+	if (kind == KIND_TARGET && !ioctl(fd, XMAP_TARGET_INFO, &target))
+		*power = (struct power){ true, target.out_rights, target.out_addr,
+					 target.out_length };
+	if (kind == KIND_REGION && !ioctl(fd, XMAP_REGION_INFO, &region))
+		*power = (struct power){ true, region.out_rights, region.out_offset,
+					 region.out_length };
+}
+
+/* All of a region is as long as that is just now. */
+static bool same_range(const struct power *power, enum slot_kind kind, const struct node *asked)
+{
+	if (kind == KIND_REGION)
+		return power->addr == asked->start && power->length <= asked->end - asked->start;
+	return power->addr == asked->start && power->length == asked->end - asked->start;
+}
+
+static bool within(const struct power *power, enum slot_kind kind, const struct power *parent)
+{
+	if (power->rights & ~parent->rights || power->addr < parent->addr)
+		return false;
+	return kind == KIND_REGION ||
+	       power->addr + power->length <= parent->addr + parent->length;
 }
 
 /*
- * A new target has the rights and the range that were asked for, and no more than
- * the one that it is derived from.
+ * A new handle has the rights and the range that were asked for, and no more than
+ * the one that it comes from.
  */
-static void target_check(struct ctx *x, int fd, __u32 rights, __u64 addr, __u64 len,
-			 const struct xmap_cmd_target_info *parent)
+void power_check(struct ctx *x, int fd, enum slot_kind kind, const struct node *asked,
+		 const struct power *parent)
 {
-	struct xmap_cmd_target_info info = { .size = sizeof(info) };
+	struct power power;
 	bool right;
 
-	if ((x->who != VICTIM && x->run->busy) || ioctl(fd, XMAP_TARGET_INFO, &info))
+	if (!alone(x))
 		return;
-	right = info.out_rights == rights;
-	if (addr || len)
-		right &= info.out_addr == addr && info.out_length == len;
-	if (parent->size)
-		right &= !(info.out_rights & ~parent->out_rights) &&
-			 info.out_addr >= parent->out_addr &&
-			 info.out_addr + info.out_length <= parent->out_addr + parent->out_length;
+	power_of(fd, kind, &power);
+	if (!power.known)
+		return;
+	right = power.rights == asked->rights;
+	if (asked->end)
+		right &= same_range(&power, kind, asked);
+	if (parent && parent->known)
+		right &= within(&power, kind, parent);
 	if (!right)
-		run_fail(x->run, BAD_RIGHTS, "target of rights %#x on %#llx+%#llx, not as asked",
-			 info.out_rights, (unsigned long long)info.out_addr,
-			 (unsigned long long)info.out_length);
+		run_fail(x->run, BAD_RIGHTS, "%s of rights %#x on %#llx+%#llx, not as asked",
+			 kind == KIND_EXPORT ? "export" : kind == KIND_REGION ? "region" : "target",
+			 power.rights,
+			 (unsigned long long)power.addr, (unsigned long long)power.length);
 }
 
 CALL(target_open)
 {
-	const struct xmap_cmd_target_info none = {};
+	struct node held = { .kind = XMAP_LIST_TARGET, .rights = a[6] };
 	struct xmap_cmd_target_open cmd = {
 		.flags = a[3],
 		.fd = slot_fd(a[4]),
@@ -210,14 +244,21 @@ CALL(target_open)
 		.addr = a[7],
 		.length = a[8],
 	};
+	__u32 denied[2], node, i;
 	long ret;
 
+	for (i = 0; i < ARRAY_SIZE(denied); i++)
+		denied[i] = __atomic_load_n(&x->run->denied[i], __ATOMIC_SEQ_CST);
 	limit_range(cmd.rights, (__u64 *)&cmd.addr, (__u64 *)&cmd.length);
 	ret = command(x, a, XMAP_TARGET_OPEN, &cmd, sizeof(cmd), true);
-	if (!ret) {
-		target_check(x, cmd.out_fd, a[6], cmd.addr, cmd.length, &none);
-		target_take(x, a, sizeof(cmd), cmd.out_fd, a[9]);
-	}
+	if (ret)
+		return ret;
+	held.start = cmd.addr;
+	held.end = cmd.addr + cmd.length;
+	power_check(x, cmd.out_fd, KIND_TARGET, &held, NULL);
+	node = node_new(x, &held, 0);
+	denial_check(x, node_of(x->run, node), denied);
+	handle_take(x, a, sizeof(cmd), cmd.out_fd, a[9], KIND_TARGET, node);
 	return ret;
 }
 
@@ -241,16 +282,22 @@ CALL(target_derive)
 		.addr = a[5],
 		.length = a[6],
 	};
-	struct xmap_cmd_target_info parent = { .size = sizeof(parent) };
+	struct node held = { .kind = XMAP_LIST_TARGET, .rights = a[4] };
+	struct slot_look look;
+	struct power parent;
+	__u32 node;
 	long ret;
 
-	if (ioctl(slot_fd(a[0]), XMAP_TARGET_INFO, &parent))
-		parent.size = 0;
+	power_of(slot_fd(a[0]), KIND_TARGET, &parent);
+	slot_look(a[0], &look);
 	ret = command(x, a, XMAP_TARGET_DERIVE, &cmd, sizeof(cmd), true);
-	if (!ret) {
-		target_check(x, cmd.out_fd, a[4], cmd.addr, cmd.length, &parent);
-		target_take(x, a, sizeof(cmd), cmd.out_fd, a[7]);
-	}
+	if (ret)
+		return ret;
+	held.start = cmd.addr;
+	held.end = cmd.addr + cmd.length;
+	power_check(x, cmd.out_fd, KIND_TARGET, &held, &parent);
+	node = node_new(x, &held, slot_node(&look));
+	handle_take(x, a, sizeof(cmd), cmd.out_fd, a[7], KIND_TARGET, node);
 	return ret;
 }
 
@@ -287,7 +334,8 @@ CALL(ioctl)
 {
 	__u32 nr = a[1];
 
-	if (nr >= XMAP_QUERY && nr <= XMAP_TARGET_PREFAULT)
+	/* Those that are, or can be: XMAP_QUERY has room for so many. */
+	if (nr >= XMAP_QUERY && nr < XMAP_QUERY + 64)
 		nr += 0x100;
 	return ioctl(slot_fd(a[0]), nr, place(x, a[2]));
 }

@@ -6,9 +6,8 @@
  *  - What a window shows is what its target has at that address, page by page, and
  *    where the target has nothing, there is nothing in the window.
  *  - A window on an address space that has ended shows nothing.
+ *  - What has been taken back is out of reach: tree.c.
  */
-#include <sys/ioctl.h>
-
 #include "actor.h"
 #include "fuzz.h"
 
@@ -66,38 +65,41 @@ static void compare_window(struct ctx *x, const struct xmap_list_entry *e)
 		compare_page(x, e, (npages - 1) * PAGE);
 }
 
-static void check_windows(struct ctx *x)
-{
-	struct xmap_list_entry *e = (void *)(x->scratch + SCRATCH_BUF);
-	struct xmap_cmd_list cmd = {
-		.size = sizeof(cmd),
-		.entries = (uintptr_t)e,
-		.count = (SCRATCH_ROOM - SCRATCH_BUF) / sizeof(*e),
-	};
-	int dev = slot_kind(SLOT_DEV) == KIND_DEV ? slot_fd(SLOT_DEV) : -1;
-	__u32 i, seen = 0;
+struct checked {
+	struct ctx *x;
+	__u32 seen;
+};
 
-	if (ioctl(dev, XMAP_LIST, &cmd))
-		return;
-	for (i = 0; i < cmd.out_count && seen < MAX_WINDOWS; i++) {
-		/* Numbers from outside of the namespace are 0. */
-		if (e[i].kind != XMAP_LIST_WINDOW || e[i].holder_pid != getpid())
-			continue;
-		if (e[i].state == XMAP_TARGET_DEAD || e[i].target_pid == PID_SELF ||
-		    (x->victim && e[i].target_pid == victim_pid)) {
-			compare_window(x, &e[i]);
-			seen++;
-		}
+static bool check_window(const struct xmap_list_entry *e, void *data)
+{
+	struct checked *checked = data;
+	struct ctx *x = checked->x;
+
+	/* Numbers from outside of the namespace are 0. */
+	if (e->kind != XMAP_LIST_WINDOW || e->holder_pid != getpid())
+		return true;
+	if (e->state == XMAP_TARGET_DEAD || e->target_pid == PID_SELF ||
+	    (x->victim && e->target_pid == victim_pid)) {
+		compare_window(x, e);
+		checked->seen++;
 	}
+	return checked->seen < MAX_WINDOWS;
 }
 
 void check_end(struct ctx *x)
 {
-	struct order order = { .first = ORDER_CANARY };
+	struct order order = { .first = ORDER_CANARY }, tree = { .first = ORDER_CHECK };
+	struct checked checked = { .x = x };
 
 	if (!canary_intact())
 		run_fail(x->run, BAD_CANARY, "the canary of the executor has changed");
 	if (victim_ask(x, &order) && !order.ok)
 		run_fail(x->run, BAD_CANARY, "the canary of the victim has changed");
-	check_windows(x);
+	list_each(check_window, &checked);
+	check_handles(x);
+	check_taken(x);
+	check_region_handles(x);
+	check_regions(x, true);
+	victim_ask(x, &tree);
+	check_single(x);
 }

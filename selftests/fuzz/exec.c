@@ -70,7 +70,7 @@ static void victim_main(void)
 	char outer[16] = "";
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	close_others(SOCK_OF_VICTIM);
+	close_others(SOCK_OF_VICTIM, SOCK_OF_PASS);
 	ctx_init(x, VICTIM);
 	victim_pid = getpid();
 	pidfd_set(SLOT_VICTIM, victim_pid);
@@ -90,12 +90,13 @@ int victim_spawn(struct ctx *x)
 	struct order hello;
 	char path[32];
 
-	if (sockets(SOCK_VICTIM, SOCK_OF_VICTIM))
+	if (sockets(SOCK_VICTIM, SOCK_OF_VICTIM) || sockets(SOCK_PASS, SOCK_OF_PASS))
 		return -1;
 	victim_pid = fork();
 	if (!victim_pid)
 		victim_main();
 	close(SOCK_OF_VICTIM);
+	close(SOCK_OF_PASS);
 	if (victim_pid < 0) {
 		victim_pid = 0;
 		return -1;
@@ -120,7 +121,10 @@ void victim_kill(struct ctx *x)
 	victim_pid = 0;
 	x->victim = 0;
 	x->run->stop[VICTIM] = 0;
+	denial_clear(x, VICTIM);
+	victim_owns_nothing(x);
 	close(SOCK_VICTIM);
+	close(SOCK_PASS);
 }
 
 /* ---- The racer ---- */
@@ -250,6 +254,7 @@ void executor_main(struct executor *ex)
 	beat();
 	rings_close();
 	munmap((void *)WIN, WIN_END - WIN);
+	munmap((void *)FIXED, FIXED_END - FIXED);
 	for (int i = 0; i < SLOTS; i++)
 		slot_set(i, -1, KIND_NONE);
 	if (!ex->run->lost && open_fds() != executor_fds)

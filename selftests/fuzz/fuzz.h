@@ -42,10 +42,12 @@
 #define PAGE 4096UL
 
 #define MAX_CALLS 24
-#define MAX_ARGS 10
+#define MAX_ARGS 13
 #define MAX_WORKERS 8
 #define MAX_CORPUS 1024
-#define PROG_TEXT 8192
+#define PROG_TEXT 12288
+#define MAX_NODES 512
+#define MAX_TAKEN 256
 
 #define SCRATCH 0x10000000UL
 #define SCRATCH_STRIDE 0x100000UL
@@ -68,6 +70,10 @@
 #define CANARY ARENA_END
 #define CANARY_SIZE (4 * PAGE)
 #define CANARY_END (CANARY + CANARY_SIZE)
+/* Where regions have addresses of their own; each worker in a place of its own. */
+#define FIXED XMAP_REGION_ADDRESS_MIN
+#define FIXED_STRIDE 0x1000000UL
+#define FIXED_END (FIXED + MAX_WORKERS * FIXED_STRIDE)
 #define USER_END 0x7ffffffff000UL
 
 /* In the pid namespace of a program the numbers are always these. */
@@ -87,18 +93,32 @@ enum slot {
 	SLOT_MEMFD,
 	SLOT_EMPTY,
 	SLOT_OUT,
+	/* Where exports go that are asked for; all else goes before. */
+	SLOT_EXPORT = SLOT_OUT + 4,
+	/* And regions. */
+	SLOT_REGION = SLOT_EXPORT + 3,
 	SLOTS = 24,
 };
+
+/* What is not in a slot: no eventfd, and a new one. */
+#define EVENTFD_NONE SLOTS
+#define EVENTFD_NEW (SLOTS + 1)
 
 enum slot_kind {
 	KIND_NONE,
 	KIND_DEV,
 	KIND_TARGET,
+	KIND_EXPORT,
+	KIND_REGION,
 	KIND_PIDFD,
 	KIND_MEM,
 	KIND_PIPE,
 	KIND_MEMFD,
 };
+
+/* Sets of kinds; the last one is of those that have commands. */
+#define ON(kind) (1U << KIND_##kind)
+#define ON_COMMANDS (ON(DEV) | ON(TARGET) | ON(EXPORT) | ON(REGION))
 
 enum actor { MAIN, RACER, VICTIM, ACTORS };
 
@@ -123,10 +143,15 @@ enum arg_kind {
 	ARG_NONE,
 	ARG_DEV,
 	ARG_TARGET,
+	ARG_EXPORT,
+	ARG_REGION,
+	ARG_REVOCABLE,
 	ARG_ANY_FD,
 	ARG_PROCESS,
 	ARG_PID,
 	ARG_OUT,
+	ARG_OUT_EXPORT,
+	ARG_OUT_REGION,
 	ARG_AT,
 	ARG_BUF,
 	ARG_ENTRIES,
@@ -147,6 +172,18 @@ enum arg_kind {
 	ARG_RESERVED,
 	ARG_CMD,
 	ARG_PAGES,
+	ARG_OFFER,
+	ARG_EXPIRES,
+	ARG_MODE,
+	ARG_NAME,
+	ARG_RECENT,
+	ARG_DENY,
+	ARG_OFFSET,
+	ARG_SEALS,
+	ARG_REGION_FLAGS,
+	ARG_REGION_RIGHTS,
+	ARG_FIXED,
+	ARG_EVENTFD,
 };
 
 struct ctx;
@@ -159,9 +196,9 @@ struct call_desc {
 		const char *name;
 		enum arg_kind kind;
 	} arg[MAX_ARGS];
-	/* What it may fail with on a file of this kind, 0 at the end; NULL for anything. */
+	/* What it may fail with on a file of these kinds, 0 at the end; NULL for anything. */
 	const int *errors;
-	enum slot_kind on;
+	__u32 on;
 	__u32 size;
 	/* How often, among others. */
 	__u32 weight;
@@ -211,6 +248,7 @@ enum verdict {
 	BAD_RIGHTS,
 	BAD_CANARY,
 	BAD_CONTENT,
+	BAD_REVOKED,
 	BAD_FD,
 	BAD_OBJECTS,
 	BAD_HANG,
@@ -228,6 +266,50 @@ struct kcov {
 };
 
 /**
+ * struct node - An export, a target or a handle of a region, as the program made it
+ * @serial: Its number; 0 until the rest is there
+ * @parent: Of what it was made from, or 0
+ * @start: First address that was asked for
+ * @end: Address after the last one
+ * @rights: What was asked for
+ * @kind: enum xmap_list_kind
+ * @owner: Process whose memory it is, as the kernel says
+ * @maker: Process that made it
+ * @consent: It comes from an export
+ * @id: Of a published export
+ * @inode: Of the handle that created a region: its inode number, when that is known
+ * @flags: Of that handle: enum xmap_region_flags
+ * @manages: Of the handle of a region: it was made by the right to manage it, or that
+ *	is not known
+ * @owned: Of that handle: the executor and the victim may own the region
+ * @reached: Of that handle: which of the two has reached it in the end
+ */
+struct node {
+	__u64 serial;
+	__u64 parent;
+	__u64 start;
+	__u64 end;
+	__u32 rights;
+	__u32 kind;
+	__s32 owner;
+	__s32 maker;
+	bool consent;
+	__u64 id;
+	__u64 inode;
+	__u32 flags;
+	bool manages;
+	__u32 owned[2];
+	__u32 reached;
+};
+
+/* A revocation that has returned: of this object, and what comes from it. */
+struct taken {
+	__u64 serial;
+	__u64 start;
+	__u64 end;
+};
+
+/**
  * struct run - One execution; shared between worker and actors
  * @prog: What to run
  * @err: Last errno of each call, 0 for success, -1 if it was not run
@@ -236,6 +318,13 @@ struct kcov {
  * @beat: How far MAIN is, for the watchdog
  * @lost: A new descriptor could not be read back
  * @calls: Calls that were made
+ * @denied: Of the executor and of the victim: odd while it refuses to be opened
+ * @replacing: Calls by which pages of regions can be replaced: 1 for each that is under
+ *	way, 1 << 32 for each that has begun
+ * @nnodes: Of @node that have been given out, perhaps more than there are
+ * @ntaken: The same of @taken
+ * @node: What was made, for those who check
+ * @taken: What was taken back
  * @verdict: What is wrong, an enum verdict
  * @why: The same in words
  */
@@ -247,6 +336,12 @@ struct run {
 	__u32 beat;
 	__u32 lost;
 	__u64 calls;
+	__u32 denied[2];
+	__u64 replacing;
+	__u32 nnodes;
+	__u32 ntaken;
+	struct node node[MAX_NODES];
+	struct taken taken[MAX_TAKEN];
 	__u32 verdict;
 	char why[256];
 };
@@ -255,6 +350,8 @@ struct run {
  * struct executor - How to run programs
  * @run: The one that is run
  * @kcov: Coverage by actor
+ * @worker: The worker
+ * @nr: Its number
  * @exe: This program
  * @dev: /dev/xmap, for those who look at what is left
  * @uid: Whose programs they are
@@ -265,6 +362,8 @@ struct run {
 struct executor {
 	struct run *run;
 	struct kcov kcov[ACTORS];
+	pid_t worker;
+	unsigned int nr;
 	int exe;
 	int dev;
 	uid_t uid;
@@ -284,16 +383,36 @@ struct ctx {
 	int served;
 };
 
+/**
+ * struct slot_entry - A place for a descriptor
+ * @fd: It, plus one
+ * @kind: What it is
+ * @node: Its place in the run's @node plus one, or 0 if that is not known
+ * @begun: How often somebody has begun to change this
+ * @done: And how often it was done
+ */
 struct slot_entry {
 	int fd;
 	enum slot_kind kind;
+	__u32 node;
+	__u32 begun;
+	__u32 done;
+};
+
+/* What was in a slot, for who wants to know later whether it has been there all the time. */
+struct slot_look {
+	struct slot_entry *slot;
+	enum slot_kind kind;
+	__u32 node;
+	__u32 begun;
+	bool still;
 };
 
 extern struct slot_entry slots[SLOTS];
 extern __u64 executor_fds;
 extern struct executor *executor;
 
-void executor_open(struct executor *x, uid_t uid, bool covered);
+void executor_open(struct executor *x, unsigned int nr, bool covered);
 /* The verdict; r->why says more. */
 enum verdict execute(struct executor *x, const struct prog *p);
 void executor_main(struct executor *x) __attribute__((noreturn));
@@ -302,6 +421,7 @@ void run_fail(struct run *r, enum verdict what, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Orders to the victim besides calls. */
+#define ORDER_CHECK 0xfffffffdU
 #define ORDER_PEEK 0xfffffffeU
 #define ORDER_CANARY 0xffffffffU
 
@@ -331,7 +451,7 @@ void canary_fill(void);
 bool canary_intact(void);
 void check_end(struct ctx *x);
 __u64 open_fds(void);
-void close_others(int keep);
+void close_others(int keep, int last);
 void rings_close(void);
 
 /* What calls need: memory.c */
@@ -340,10 +460,56 @@ __u64 place(struct ctx *x, __u64 arg);
 __u64 confine(__u64 addr, __u64 *len);
 __u64 safe_remote(__u64 addr);
 void slot_set(__u64 slot, int fd, enum slot_kind kind);
+void slot_put(__u64 slot, int fd, enum slot_kind kind, __u32 node);
+void slot_look(__u64 slot, struct slot_look *look);
+bool slot_unchanged(const struct slot_look *look);
+__u32 slot_node(const struct slot_look *look);
 int slot_fd(__u64 slot);
 enum slot_kind slot_kind(__u64 slot);
 
-/* The calls themselves: call_xmap.c, call_file.c, call_mem.c, call_proc.c */
+/* What was made of what, and taken back: tree.c */
+__u32 node_new(struct ctx *x, const struct node *asked, __u32 parent);
+const struct node *node_of(const struct run *r, __u32 node);
+const struct node *node_find(const struct run *r, __u64 serial);
+__u32 node_with_id(const struct run *r, __u64 id);
+__u64 node_recent(const struct run *r, __u64 nth, bool id);
+void node_taken(struct run *r, __u64 serial, __u64 addr, __u64 len);
+void denial_set(struct ctx *x);
+void denial_clear(struct ctx *x, enum actor who);
+void denial_check(struct ctx *x, const struct node *opened, const __u32 *before);
+int list_each(bool (*fn)(const struct xmap_list_entry *e, void *data), void *data);
+void check_taken(struct ctx *x);
+void check_handles(struct ctx *x);
+
+/* Mappings of regions: check_region.c */
+struct node *node_root(struct run *r, __u32 node);
+void region_mapping(struct ctx *x, __u32 node, __u64 offset, __u64 len);
+void region_mapped(struct ctx *x, __u32 node, __u64 addr);
+void region_given(struct ctx *x, __u32 node, bool away);
+void victim_owns_nothing(struct ctx *x);
+void check_regions(struct ctx *x, bool end);
+void check_region_handles(struct ctx *x);
+void check_single(struct ctx *x);
+bool region_gone(const struct run *r, const struct node *root, __u32 before);
+
+/* How many pages of a region were replaced: replaced.c */
+struct replaced {
+	__u64 began;
+	__u64 pages;
+	bool known;
+};
+
+void replacing_begin(struct ctx *x, int fd, enum slot_kind kind, struct replaced *before);
+void replacing_end(struct ctx *x, int fd, const struct slot_look *look,
+		   const struct replaced *before);
+const struct taken *taken_from(const struct run *r, __u64 serial, __u64 start, __u64 end);
+
+/* call_region.c: those that programs leave on purpose */
+void names_remove(const struct executor *x);
+void name_make(char *name, __u64 arg);
+void gid_make(__u32 *gid, bool published, __u64 mode);
+
+/* The calls themselves: call_*.c */
 #define CALL(name) long call_##name(struct ctx *x, const __u64 *a)
 CALL(query);
 CALL(list);
@@ -355,6 +521,25 @@ CALL(target_derive);
 CALL(target_maps);
 CALL(target_prefault);
 CALL(ioctl);
+CALL(export_create);
+CALL(export_open);
+CALL(export_accept);
+CALL(export_info);
+CALL(revoke);
+CALL(deny);
+CALL(region_create);
+CALL(region_open);
+CALL(region_derive);
+CALL(region_info);
+CALL(region_seal);
+CALL(region_resize);
+CALL(region_give);
+CALL(region_take);
+CALL(region_rebind);
+CALL(region_unlink);
+CALL(region_notify);
+CALL(eventfd);
+CALL(region_map);
 CALL(window);
 CALL(pread);
 CALL(pwrite);
@@ -364,6 +549,8 @@ CALL(lseek);
 CALL(poll);
 CALL(dup);
 CALL(pass);
+CALL(send);
+CALL(receive);
 CALL(fdinfo);
 CALL(close);
 CALL(truncate);

@@ -133,7 +133,7 @@ static void find_culprit(void)
 		struct executor x;
 		struct prog p;
 
-		executor_open(&x, worker_uid(w), false);
+		executor_open(&x, w, false);
 		snprintf(path, sizeof(path), "%s/last-%u.txt", opts.dir, w);
 		for (next = read_all(path); next && !stuck;) {
 			if (prog_parse(next, &p, &next) || !p.n)
@@ -233,11 +233,12 @@ static void summary(long before, time_t seconds)
 		printf("covered PCs %u\n", shared->ncovered);
 	else
 		printf("pairs of results %u\n", shared->nresults);
-	printf("1..8\n");
+	printf("1..9\n");
 	result(executions, "programs were run");
 	result(none(BAD_ERRNO, BAD_OUTPUT), "every call answers as documented");
 	result(none(BAD_RIGHTS, BAD_CANARY), "nobody gets or writes what he may not");
 	result(none(BAD_CONTENT, BAD_CONTENT), "windows show what their targets have");
+	result(none(BAD_REVOKED, BAD_REVOKED), "nobody reaches what has been taken back");
 	result(none(BAD_FD, BAD_OBJECTS), "no descriptor and no object is left behind");
 	ends = none(BAD_HANG, BAD_STUCK) & none(BAD_EXIT, BAD_EXIT);
 	if (patience_lost || stuck)
@@ -285,7 +286,7 @@ static int replay(void)
 		return 1;
 	}
 	for (i = 0; i < 2; i++)
-		executor_open(&x[i], worker_uid(i), false);
+		executor_open(&x[i], i, false);
 	while (next) {
 		if (prog_parse(next, &p, &next))
 			return 1;

@@ -90,7 +90,7 @@ __u64 place(struct ctx *x, __u64 arg)
 		return x->scratch + arg;
 	if (arg >= ODD_RO && arg < ODD_EDGE + 2 * PAGE)
 		return arg;
-	if (arg >= WIN && arg < WIN_END)
+	if ((arg >= WIN && arg < WIN_END) || (arg >= FIXED && arg < FIXED_END))
 		return arg;
 	/* Not there: from it one could run into the canary. */
 	if (arg >= ARENA && arg < CANARY_END)
@@ -107,6 +107,8 @@ __u64 confine(__u64 addr, __u64 *len)
 		end = WIN_END;
 	else if (addr >= ARENA && addr < ARENA_END)
 		end = ARENA_END;
+	else if (addr >= FIXED && addr < FIXED_END)
+		end = FIXED_END;
 	else
 		return 0;
 	if (*len > end - addr)
@@ -132,16 +134,50 @@ __u64 safe_remote(__u64 addr)
 /* ---- Slots ---- */
 
 /* What was there is closed.  The two threads may do this at the same time. */
-void slot_set(__u64 slot, int fd, enum slot_kind kind)
+void slot_put(__u64 slot, int fd, enum slot_kind kind, __u32 node)
 {
 	struct slot_entry *e = &slots[slot % SLOTS];
 	int old;
 
+	__atomic_add_fetch(&e->begun, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&e->kind, KIND_NONE, __ATOMIC_SEQ_CST);
 	old = __atomic_exchange_n(&e->fd, fd + 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&e->node, node, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&e->kind, fd < 0 ? KIND_NONE : kind, __ATOMIC_SEQ_CST);
 	if (old > 0)
 		close(old - 1);
+	__atomic_add_fetch(&e->done, 1, __ATOMIC_SEQ_CST);
+}
+
+void slot_set(__u64 slot, int fd, enum slot_kind kind)
+{
+	slot_put(slot, fd, kind, 0);
+}
+
+/* Before a call that uses the slot. */
+void slot_look(__u64 slot, struct slot_look *look)
+{
+	struct slot_entry *e = &slots[slot % SLOTS];
+	__u32 done = __atomic_load_n(&e->done, __ATOMIC_SEQ_CST);
+
+	look->slot = e;
+	look->begun = __atomic_load_n(&e->begun, __ATOMIC_SEQ_CST);
+	look->still = slot < SLOTS && look->begun == done;
+	look->node = __atomic_load_n(&e->node, __ATOMIC_SEQ_CST);
+	look->kind = slot_kind(slot);
+}
+
+/* After it: was that in the slot all the time, whatever another thread does? */
+bool slot_unchanged(const struct slot_look *look)
+{
+	return look->still &&
+	       __atomic_load_n(&look->slot->begun, __ATOMIC_SEQ_CST) == look->begun;
+}
+
+/* What the call was about, or 0. */
+__u32 slot_node(const struct slot_look *look)
+{
+	return slot_unchanged(look) ? look->node : 0;
 }
 
 int slot_fd(__u64 slot)
@@ -176,10 +212,10 @@ __u64 open_fds(void)
 /*
  * For a new child: close what it has only because another thread had it open for
  * a moment when the process forked, such as the end of a pipe whose other end
- * somebody waits at.  It keeps @keep, the slots, and what the executor was
+ * somebody waits at.  It keeps @keep to @last, the slots, and what the executor was
  * started with.
  */
-void close_others(int keep)
+void close_others(int keep, int last)
 {
 	__u64 open = open_fds() & ~executor_fds;
 	int i;
@@ -188,12 +224,12 @@ void close_others(int keep)
 		if (slots[i].fd > 0 && slots[i].fd <= 64)
 			open &= ~(1UL << (slots[i].fd - 1));
 	for (i = 0; i < 64; i++)
-		if (i != keep && open & 1UL << i)
+		if ((i < keep || i > last) && open & 1UL << i)
 			close(i);
 	if (keep < 64) {
 		close_range(64, ~0U, 0);
 	} else {
 		close_range(64, keep - 1, 0);
-		close_range(keep + 1, ~0U, 0);
+		close_range(last + 1, ~0U, 0);
 	}
 }

@@ -91,6 +91,24 @@ static __u64 slot_of_target(struct rng *r)
 	return rng_one_in(r, 8) ? rng_below(r, SLOTS) : SLOT_OUT + rng_below(r, 4);
 }
 
+static __u64 slot_of_export(struct rng *r)
+{
+	return rng_one_in(r, 8) ? rng_below(r, SLOTS) : SLOT_EXPORT + rng_below(r, 3);
+}
+
+static __u64 slot_of_region(struct rng *r)
+{
+	return rng_one_in(r, 8) ? rng_below(r, SLOTS) : SLOT_REGION + rng_below(r, 3);
+}
+
+static __u64 region_offset(struct rng *r)
+{
+	if (rng_one_in(r, 8))
+		return PICK(r, 1, 8, PAGE - 1, ARENA_SIZE, 1UL << 40, USER_END, ~0UL,
+			    ~0UL - PAGE + 1);
+	return PICK(r, 0, 0, 0, 1, 2, 4, 8, 15, 16) * PAGE;
+}
+
 static __u64 arg_make(struct rng *r, enum arg_kind kind, const struct call_desc *desc)
 {
 	if (rng_one_in(r, 400))
@@ -102,8 +120,22 @@ static __u64 arg_make(struct rng *r, enum arg_kind kind, const struct call_desc 
 		return rng_one_in(r, 25) ? rng_below(r, SLOTS) : SLOT_DEV;
 	case ARG_TARGET:
 		return slot_of_target(r);
+	case ARG_EXPORT:
+		return slot_of_export(r);
+	case ARG_REGION:
+		return slot_of_region(r);
+	case ARG_REVOCABLE:
+		if (rng_one_in(r, 3))
+			return rng_one_in(r, 6) ? rng_below(r, SLOTS) : SLOT_DEV;
+		if (rng_one_in(r, 3))
+			return slot_of_region(r);
+		return rng_one_in(r, 2) ? slot_of_export(r) : slot_of_target(r);
 	case ARG_ANY_FD:
-		return rng_one_in(r, 3) ? rng_below(r, SLOTS) : slot_of_target(r);
+		if (rng_one_in(r, 3))
+			return rng_below(r, SLOTS);
+		if (rng_one_in(r, 3))
+			return slot_of_region(r);
+		return rng_one_in(r, 3) ? slot_of_export(r) : slot_of_target(r);
 	case ARG_PROCESS:
 		if (rng_one_in(r, 12))
 			return rng_below(r, SLOTS);
@@ -113,6 +145,10 @@ static __u64 arg_make(struct rng *r, enum arg_kind kind, const struct call_desc 
 		return PICK(r, PID_VICTIM, PID_SELF, PID_DEAD, 0, 4, ~0UL, 1UL << 31, 99999);
 	case ARG_OUT:
 		return SLOT_OUT + rng_below(r, rng_one_in(r, 4) ? SLOTS - SLOT_OUT : 3);
+	case ARG_OUT_EXPORT:
+		return SLOT_EXPORT + rng_below(r, rng_one_in(r, 8) ? SLOTS - SLOT_EXPORT : 3);
+	case ARG_OUT_REGION:
+		return SLOT_REGION + rng_below(r, rng_one_in(r, 8) ? SLOTS - SLOT_REGION : 3);
 	case ARG_AT:
 		return rng_one_in(r, 14) ? odd_pointer(r) : SCRATCH_STRUCT;
 	case ARG_ENTRIES:
@@ -124,6 +160,8 @@ static __u64 arg_make(struct rng *r, enum arg_kind kind, const struct call_desc 
 			return window_address(r) + rng_below(r, 2) * 8;
 		return SCRATCH_BUF + rng_below(r, 2048) * (rng_one_in(r, 3) ? 1 : 8);
 	case ARG_LOCAL:
+		if (rng_one_in(r, 16))
+			return FIXED + rng_below(r, 16) * PAGE;
 		return rng_one_in(r, 2) ? window_address(r) : ARENA + page_number(r) * PAGE;
 	case ARG_WINDOW:
 		return rng_one_in(r, 12) ? ARENA + page_number(r) * PAGE : window_address(r);
@@ -177,8 +215,46 @@ static __u64 arg_make(struct rng *r, enum arg_kind kind, const struct call_desc 
 	case ARG_RESERVED:
 		return rng_one_in(r, 15);
 	case ARG_CMD:
-		return PICK(r, 0xb97f, 0xb988, 0xb989, 0xb9ff, 0xb900, 0xba80, 0x8004b980,
+		return PICK(r, 0xb97f, 0xb9c0, 0xb98a, 0xb9ff, 0xb900, 0xba80, 0x8004b980,
 			    0x4004b983, 0xc028b983, 0x5421, 0);
+	case ARG_OFFER:
+		/* Perhaps published, for a process, for a user. */
+		if (rng_one_in(r, 12))
+			return PICK(r, 8, 16, 1UL << 31, ~0U);
+		return PICK(r, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5, 7);
+	case ARG_EXPIRES:
+		return rng_one_in(r, 6) ? PICK(r, 1, 2, 3, ~0UL, 1UL << 63) : 0;
+	case ARG_MODE:
+		return PICK(r, 0, 0, 0, 0666, 0666, 0400, 0600, 0606, 0004, 0777, 1UL << 16 | 0640);
+	case ARG_NAME:
+		if (rng_one_in(r, 12))
+			return rng_next(r);
+		return PICK(r, 0, 0, 0, 1, 1, 2);
+	case ARG_RECENT:
+		if (rng_one_in(r, 12))
+			return rng_next(r);
+		return PICK(r, 0, 0, 0, 1, 1, 2, 3);
+	case ARG_DENY:
+		return rng_one_in(r, 8) ? PICK(r, 3, 4, 6, 7, 8, ~0U) : PICK(r, 0, 1, 1, 1, 2, 5);
+	case ARG_OFFSET:
+		return region_offset(r);
+	case ARG_SEALS:
+		return rng_one_in(r, 8) ? PICK(r, 0, 32, 31, ~0U) : 1U << rng_below(r, 5);
+	case ARG_REGION_FLAGS:
+		if (rng_one_in(r, 12))
+			return PICK(r, 32, 33, 48, 1UL << 31, ~0U, 8, 9, 24);
+		return PICK(r, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5, 12, 13, 14, 16, 16, 17, 17, 18, 20, 21,
+			    28);
+	case ARG_REGION_RIGHTS:
+		if (rng_one_in(r, 8))
+			return PICK(r, 0, 4, 8, 16, ~0U);
+		return PICK(r, 1, 2, 3, 3, 9, 11, 11);
+	case ARG_FIXED:
+		return rng_one_in(r, 3) ? 0 : FIXED + rng_below(r, 3) * 16 * PAGE;
+	case ARG_EVENTFD:
+		if (rng_one_in(r, 6))
+			return rng_below(r, SLOTS);
+		return PICK(r, EVENTFD_NONE, EVENTFD_NEW, EVENTFD_NEW, EVENTFD_NEW);
 	}
 	return 0;
 }
@@ -186,7 +262,32 @@ static __u64 arg_make(struct rng *r, enum arg_kind kind, const struct call_desc 
 /* That a process, its number and the flags fit together is too much for chance. */
 static void call_reconcile(struct rng *r, struct call *c)
 {
-	if (calls[c->nr].run != call_target_open || rng_one_in(r, 8))
+	if (rng_one_in(r, 8))
+		return;
+	/* Only what is published has a mode and a name; the number is that of no descriptor. */
+	if (calls[c->nr].run == call_export_create && !(c->arg[3] & XMAP_EXPORT_PUBLISH))
+		memset(&c->arg[9], 0, sizeof(c->arg[9]));
+	if (calls[c->nr].run == call_revoke)
+		c->arg[4] = c->arg[0] != SLOT_DEV ? 0 : c->arg[4] ?: 1;
+	if (calls[c->nr].run == call_revoke && rng_one_in(r, 2))
+		memset(&c->arg[5], 0, 2 * sizeof(c->arg[5]));
+	if (calls[c->nr].run == call_region_create) {
+		/* A name, a mode and an address only where they belong. */
+		if (!(c->arg[3] & XMAP_REGION_PUBLISH)) {
+			c->arg[4] = 0;
+			c->arg[8] = 0;
+		} else if (!c->arg[8]) {
+			c->arg[8] = 1;
+		}
+		if (!(c->arg[3] & XMAP_REGION_FIXED_ADDRESS))
+			memset(&c->arg[6], 0, 2 * sizeof(c->arg[6]));
+		/* A huge page, one and a bit, and two. */
+		if (c->arg[3] & XMAP_REGION_HUGE && !rng_one_in(r, 4))
+			c->arg[5] = PICK(r, 512, 513, 1024, 1024) * PAGE;
+	}
+	if (calls[c->nr].run == call_region_derive && rng_one_in(r, 2))
+		memset(&c->arg[5], 0, 2 * sizeof(c->arg[5]));
+	if (calls[c->nr].run != call_target_open)
 		return;
 	switch (c->arg[4]) {
 	case SLOT_VICTIM_MEM:
@@ -361,11 +462,21 @@ __u64 prog_plain_arg(const struct call *c, int i)
 	case ARG_TARGET:
 	case ARG_ANY_FD:
 		return SLOT_OUT;
+	case ARG_EXPORT:
+	case ARG_REVOCABLE:
+	case ARG_OUT_EXPORT:
+		return SLOT_EXPORT;
+	case ARG_REGION:
+	case ARG_OUT_REGION:
+		return SLOT_REGION;
 	case ARG_PROCESS:
 		return SLOT_VICTIM;
 	case ARG_PID:
 		return PID_VICTIM;
+	case ARG_EVENTFD:
+		return EVENTFD_NEW;
 	case ARG_RIGHTS:
+	case ARG_REGION_RIGHTS:
 	case ARG_PROT:
 		return 3;
 	case ARG_MAP:

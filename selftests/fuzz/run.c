@@ -24,6 +24,7 @@ const char *const verdict_names[VERDICTS] = {
 	[BAD_RIGHTS] = "rights",
 	[BAD_CANARY] = "canary",
 	[BAD_CONTENT] = "content",
+	[BAD_REVOKED] = "revoked",
 	[BAD_FD] = "descriptor",
 	[BAD_OBJECTS] = "objects",
 	[BAD_HANG] = "hang",
@@ -121,7 +122,8 @@ static long objects_of(struct executor *x)
 	if (seteuid(x->uid))
 		return -1;
 	if (!ioctl(x->dev, XMAP_QUERY, &cmd))
-		n = cmd.out_targets + cmd.out_windows;
+		n = cmd.out_targets + cmd.out_windows + cmd.out_exports + cmd.out_regions +
+		    cmd.out_region_bytes / PAGE;
 	if (seteuid(0))
 		return -1;
 	return n;
@@ -136,7 +138,7 @@ static void check_objects(struct executor *x, long before)
 	for (ms = 0; (n = objects_of(x)) > before && ms < x->late_ms; ms++)
 		usleep(1000);
 	if (n > before)
-		run_fail(x->run, BAD_OBJECTS, "%ld targets and windows are left", n - before);
+		run_fail(x->run, BAD_OBJECTS, "%ld objects are left", n - before);
 }
 
 static pid_t spawn(struct executor *x, int *pidfd)
@@ -187,6 +189,7 @@ enum verdict execute(struct executor *x, const struct prog *p)
 	waitpid(pid, &status, 0);
 	if (status && r->verdict == FINE)
 		run_fail(r, BAD_EXIT, "the executor ended with status %#x", status);
+	names_remove(x);
 	if (x->alone)
 		check_objects(x, objects);
 	return r->verdict;

@@ -96,7 +96,7 @@ int prog_parse(const char *text, struct prog *p, const char **next)
 	*next = NULL;
 	while (*text) {
 		const char *end = strchrnul(text, '\n');
-		char line[512];
+		char line[768];
 		size_t len = end - text;
 
 		if (!strncmp(text, "===", 3)) {

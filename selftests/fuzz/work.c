@@ -252,7 +252,7 @@ int worker_main(unsigned int nr)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	madvise(shared, sizeof(*shared), MADV_DONTFORK);
-	executor_open(&x, worker_uid(nr), text_base);
+	executor_open(&x, nr, text_base);
 	rng_seed(&r, opts.seed + nr * 0x10001);
 	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
 		next_program(&r, &p);
