@@ -17,6 +17,7 @@
 enum item {
 	B_USERS,
 	B_OBJECTS,
+	B_CHARGED,
 	B_BLOCKED,
 	B_ZOMBIES,
 	B_PROCESSES,
@@ -44,6 +45,7 @@ static const struct {
 } items[NR_ITEMS] = {
 	[B_USERS] = { "uses of the module", 0 },
 	[B_OBJECTS] = { "entries of XMAP_LIST", 0 },
+	[B_CHARGED] = { "objects charged, and pages of regions", 0 },
 	[B_BLOCKED] = { "processes in D state", 0 },
 	[B_ZOMBIES] = { "zombies", 0 },
 	[B_PROCESSES] = { "processes of programs", 0 },
@@ -117,6 +119,17 @@ static long count_objects(void)
 	return objects;
 }
 
+/* Of the user that everybody here is. */
+static long count_charged(void)
+{
+	struct xmap_cmd_query cmd = { .size = sizeof(cmd) };
+
+	if (ioctl(self.dev, XMAP_QUERY, &cmd))
+		return -1;
+	return cmd.out_targets + cmd.out_windows + cmd.out_exports + cmd.out_regions +
+	       cmd.out_region_bytes / PAGE;
+}
+
 static void count_processes(long *values)
 {
 	DIR *proc = opendir("/proc");
@@ -184,6 +197,7 @@ static void take(long *values)
 	/* This process has the device open, and that is all. */
 	values[B_USERS] = xmap_read_long("/sys/module/xmap/refcnt") - 1;
 	values[B_OBJECTS] = count_objects();
+	values[B_CHARGED] = count_charged();
 	values[B_MOUNTS] = count_lines("/proc/self/mounts");
 	values[B_FILES] = xmap_read_long("/proc/sys/fs/file-nr");
 	values[B_FREE] = -stat_value("/proc/meminfo", "MemFree:") - kept_free();
@@ -250,7 +264,8 @@ static bool within(const long *values)
 					 values[i] != first[i])
 			return false;
 	}
-	return !values[B_USERS] && !values[B_OBJECTS] && !values[B_BLOCKED] && !values[B_ZOMBIES];
+	return !values[B_USERS] && !values[B_OBJECTS] && !values[B_CHARGED] &&
+	       !values[B_BLOCKED] && !values[B_ZOMBIES];
 }
 
 void baseline_report(void)

@@ -23,6 +23,12 @@ static void copy_failed(const struct look *l, int err, bool store, const char *h
 	case ENOMEM:
 		count(C_NO_MEMORY);
 		return;
+	case ESTALE:
+		if (chain_excuses(l->chain)) {
+			count(C_TAKEN_LOOKS);
+			return;
+		}
+		break;
 	case ESRCH:
 		if (!owner_was_alive(l->slot, l->inc))
 			return;
@@ -76,7 +82,7 @@ static void looks_begin(struct look *looks, const struct target *t, unsigned int
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		look_begin(&looks[i], t->slot, t->inc, first + i);
+		look_begin(&looks[i], t->slot, t->inc, first + i, &t->chain);
 }
 
 /* ---- pread, pwrite ---- */
@@ -133,7 +139,7 @@ static void write_word(struct target *t)
 	struct look l;
 	long got;
 
-	look_begin(&l, t->slot, t->inc, page);
+	look_begin(&l, t->slot, t->inc, page, &t->chain);
 	seq = write_begin(&l, PATH_COPY, &wipes);
 	stamp = own_stamp(t, page, seq);
 	got = pwrite(t->fd, &stamp, sizeof(stamp), own_word_at(t, page));
@@ -156,7 +162,7 @@ static void transfer_words(struct target *t)
 
 	for (i = 0; i < ENTRIES; i++) {
 		page = i % 2 ? pick_page() : random_page();
-		look_begin(&looks[i], t->slot, t->inc, page);
+		look_begin(&looks[i], t->slot, t->inc, page, &t->chain);
 		e[i].fd = t->fd;
 		e[i].local = (uintptr_t)&word[i];
 		e[i].length = 8;
@@ -235,7 +241,7 @@ static void ring_use(struct target *t)
 		check_copied(looks, n, ring_result(sqe), "io_uring read");
 	} else {
 		page = pick_page();
-		look_begin(&looks[0], t->slot, t->inc, page);
+		look_begin(&looks[0], t->slot, t->inc, page, &t->chain);
 		seq = write_begin(&looks[0], PATH_COPY, &wipes);
 		stamp = own_stamp(t, page, seq);
 		io_uring_prep_write(sqe, t->fd, &stamp, sizeof(stamp), own_word_at(t, page));

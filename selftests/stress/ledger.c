@@ -12,6 +12,8 @@ const struct extent extents[NR_REGIONS] = {
 	[REGION_MEMFD] = { 64, 64 },
 	[REGION_KSM] = { 128, 32 },
 	[REGION_HUGE] = { 512, 512 },
+	[REGION_SHARED] = { 192, 64 },
+	[REGION_OWNED] = { 256, 64 },
 };
 
 /* From end to end, so that no half of an old page can hide. */
@@ -154,14 +156,106 @@ bool page_writable_by_readers(unsigned int page)
 	return region_of(page) != REGION_KSM || page - e->first < e->pages / 2;
 }
 
+/* ---- Leases ---- */
+
+static __u64 lease_word(const struct lease_ref *ref)
+{
+	return get(&ledger->actor[ref->slot].lease[ref->index].word);
+}
+
+/* Is this page in the part that a lease of this version was taken of? */
+static bool lease_in_part(const struct lease_ref *ref, unsigned int page)
+{
+	__u64 part = get(&ledger->actor[ref->slot].lease[ref->index].part);
+
+	return page >= part >> 32 && page - (part >> 32) < (__u32)part;
+}
+
+/* A version that is no more tells nothing; nor does the part of one. */
+static bool lease_taken(const struct lease_ref *ref, unsigned int page)
+{
+	__u64 word = lease_word(ref);
+
+	if ((word & LEASE_VERSION) != ref->version)
+		return false;
+	if ((word & LEASE_STATE) == LEASE_TAKEN)
+		return true;
+	return (word & LEASE_PART) == LEASE_PART_TAKEN && lease_in_part(ref, page) &&
+	       (lease_word(ref) & LEASE_VERSION) == ref->version;
+}
+
+static bool lease_may_miss(const struct lease_ref *ref, unsigned int page)
+{
+	__u64 word = lease_word(ref);
+
+	if ((word & LEASE_VERSION) != ref->version || (word & LEASE_STATE) > LEASE_CLOSED)
+		return true;
+	return word & LEASE_PART && (lease_in_part(ref, page) ||
+				     (lease_word(ref) & LEASE_VERSION) != ref->version);
+}
+
+/* Has somebody already taken back what this page depends on? */
+bool chain_taken(const struct chain *chain, unsigned int page)
+{
+	unsigned int i;
+
+	for (i = 0; i < chain->n; i++)
+		if (lease_taken(&chain->ref[i], page))
+			return true;
+	return false;
+}
+
+/* All of it, not just a part? */
+bool chain_all_taken(const struct chain *chain)
+{
+	unsigned int i;
+
+	for (i = 0; i < chain->n; i++) {
+		__u64 word = lease_word(&chain->ref[i]);
+
+		if ((word & LEASE_VERSION) == chain->ref[i].version &&
+		    (word & LEASE_STATE) == LEASE_TAKEN)
+			return true;
+	}
+	return false;
+}
+
+/* Can somebody have taken it back by now? */
+bool chain_may_miss(const struct chain *chain, unsigned int page)
+{
+	unsigned int i;
+
+	for (i = 0; i < chain->n; i++)
+		if (lease_may_miss(&chain->ref[i], page))
+			return true;
+	return false;
+}
+
+/* All or a part of it, wherever? */
+bool chain_excuses(const struct chain *chain)
+{
+	unsigned int i;
+
+	for (i = 0; i < chain->n; i++) {
+		__u64 word = lease_word(&chain->ref[i]);
+
+		if ((word & LEASE_VERSION) != chain->ref[i].version || word & LEASE_PART ||
+		    (word & LEASE_STATE) > LEASE_CLOSED)
+			return true;
+	}
+	return false;
+}
+
 /* ---- Looking ---- */
 
-void look_begin(struct look *l, unsigned int slot, __u64 inc, unsigned int page)
+void look_begin(struct look *l, unsigned int slot, __u64 inc, unsigned int page,
+		const struct chain *chain)
 {
 	const struct page *p = &ledger->page[slot][page];
 	enum path via;
 
-	*l = (struct look){ .slot = slot, .inc = inc, .page = page };
+	*l = (struct look){ .slot = slot, .inc = inc, .page = page, .chain = chain };
+	l->taken = chain_taken(chain, page);
 	for (via = 0; via < NR_PATHS; via++)
 		l->acked[via] = get(&p->word[self.slot][via].acked);
 	/* In this order: a phase of this incarnation means a floor that is not newer. */
@@ -192,6 +286,10 @@ void look_source_word(const struct look *l, __u64 value, const char *how)
 	const struct page *p = &ledger->page[l->slot][l->page];
 	bool in_phase = look_in_phase(l);
 
+	if (l->taken) {
+		look_error(l, E_TAKEN, "taken back", how, value);
+		return;
+	}
 	if (in_phase && l->phase & PHASE_GONE) {
 		look_error(l, E_GHOST, "memory that is gone", how, value);
 		return;
@@ -210,6 +308,26 @@ void look_source_word(const struct look *l, __u64 value, const char *how)
 }
 
 /*
+ * A look at a region itself, not at its owner's mapping of it, which may come and go.
+ * @wipes was read before.
+ */
+void look_content(const struct look *l, __u64 wipes, __u64 value, const char *how)
+{
+	const struct page *p = &ledger->page[l->slot][l->page];
+
+	if (l->taken)
+		look_error(l, E_TAKEN, "taken back", how, value);
+	else if (!value && look_is_current(l) && !(wipes & 1) && get(&p->wipes) == wipes)
+		look_error(l, E_ZERO, "zero", how, value);
+	else if (value && (value ^ source_stamp(l->slot, l->inc, l->page, 0)) & ~SEQ_MASK)
+		look_error(l, E_FOREIGN, "foreign page", how, value);
+	else if (value && look_is_current(l) && (value & SEQ_MASK) < l->floor)
+		look_error(l, E_STALE, "stale page", how, value);
+	else if ((value & SEQ_MASK) > get(&p->ceil))
+		look_error(l, E_FOREIGN, "never written", how, value);
+}
+
+/*
  * Once something was written and acknowledged, older values are stale for ever;
  * zero is right if the contents have been wiped since.
  */
@@ -222,6 +340,10 @@ void look_own_word(const struct look *l, enum path via, __u64 value, const char 
 	__u64 mine = reader_stamp(self.slot, via, l->slot, l->inc, l->page, 0);
 	__u64 seq = value & SEQ_MASK;
 
+	if (l->taken) {
+		look_error(l, E_TAKEN, "taken back", how, value);
+		return;
+	}
 	if (look_in_phase(l) && l->phase & PHASE_GONE) {
 		look_error(l, E_GHOST, "memory that is gone", how, value);
 		return;
@@ -252,6 +374,10 @@ void look_missing(const struct look *l, bool store, const char *how)
 		excuses |= PHASE_READONLY | PHASE_MAY_REFUSE;
 	if (!look_in_phase(l) || l->phase & excuses)
 		return;
+	if (chain_may_miss(l->chain, l->page)) {
+		count(C_TAKEN_LOOKS);
+		return;
+	}
 	if (owner_was_alive(l->slot, l->inc))
 		look_error(l, E_SIGNAL, store ? "refused store" : "missing memory", how, 0);
 }
@@ -273,86 +399,10 @@ void write_done(const struct look *l, enum path via, __u64 wipes, __u64 seq, con
 {
 	struct page *p = &ledger->page[l->slot][l->page];
 
+	if (l->taken)
+		look_error(l, E_TAKEN, "store to what was taken back", how, seq);
 	if (look_in_phase(l) && l->phase & (PHASE_GONE | PHASE_READONLY))
 		look_error(l, E_GHOST_STORE, "store that must not be", how, seq);
 	if (look_is_current(l))
 		put(&p->word[self.slot][via].acked, ACK(l->inc, wipes, seq));
 }
-
-/* ---- What is counted, and without which the test has not tested ---- */
-
-const struct counter counters[NR_COUNTS] = {
-	[C_PAGES] = { "pages checked", true },
-	[C_BULK] = { "pages read by copies", true },
-	[C_STORES] = { "stores through windows", true },
-	[C_COPIES_OUT] = { "writes by copies", true },
-	[C_OWN_CHECKS] = { "reader words seen by their owner", true },
-	[C_BUS_RIGHT] = { "faults where there is no memory", true },
-	[C_QUESTIONS] = { "questions whether an owner is alive", false },
-	[C_NO_MEMORY] = { "calls without memory", false },
-	[C_DEAD_WINDOWS] = { "windows on the dead", true },
-	[C_OPEN_PIDFD] = { "opened by pidfd", true },
-	[C_OPEN_MEM] = { "opened by /proc/PID/mem", true },
-	[C_OPEN_DERIVED] = { "derived", true },
-	[C_MAP] = { "windows mapped", true },
-	[C_UNMAP] = { "unmapped", true },
-	[C_UNMAP_PART] = { "partial unmaps refused", true },
-	[C_PREFAULT] = { "prefaults", true },
-	[C_PREAD] = { "pread", true },
-	[C_PWRITE] = { "pwrite", true },
-	[C_TRANSFER] = { "transfers", true },
-	[C_URING] = { "io_uring", true },
-	[C_POLL] = { "polls", true },
-	[C_LIST] = { "lists", true },
-	[C_MUTUAL] = { "mutual windows", true },
-	[C_CHASE] = { "chases", true },
-	[C_OP_WRITE] = { "op: rewrite", true },
-	[C_OP_READONLY] = { "op: mprotect read-only", true },
-	[C_OP_NONE] = { "op: mprotect none", true },
-	[C_OP_FORK] = { "op: fork and COW", true },
-	[C_OP_FORK_EXIT] = { "op: fork and exit", true },
-	[C_OP_PAGEOUT] = { "op: pageout", true },
-	[C_OP_PAGEOUT_ALL] = { "op: pageout of all", true },
-	[C_OP_DONTNEED] = { "op: dontneed", true },
-	[C_OP_FREE] = { "op: free", true },
-	[C_OP_COLD] = { "op: cold", true },
-	[C_OP_MREMAP] = { "op: mremap and back", true },
-	[C_OP_MUNMAP] = { "op: munmap and mmap", true },
-	[C_OP_MAP_OVER] = { "op: map over", true },
-	[C_OP_MERGE] = { "op: mergeable", true },
-	[C_OP_UNMERGE] = { "op: unmergeable", true },
-	[C_OP_COLLAPSE] = { "op: collapse", true },
-	[C_OP_SPLIT] = { "op: split", true },
-	[C_OP_SOFT_DIRTY] = { "op: clear_refs", true },
-	[C_OP_PUNCH] = { "op: punch hole", true },
-	[C_OP_TRUNCATE] = { "op: truncate", true },
-	[C_OP_MLOCK] = { "op: mlock", true },
-	[C_OP_HAMMER] = { "op: hammer", true },
-	[C_OP_EXEC] = { "op: exec", true },
-	[C_KILL_SOURCE] = { "sources killed", true },
-	[C_KILL_READER] = { "readers killed", true },
-	[C_OOM_KILLS] = { "OOM kills", true },
-	[C_OOM_SOURCE] = { "sources killed by OOM", false },
-	[C_OOM_READER] = { "readers killed by OOM", false },
-	[C_RESPAWN] = { "started again", true },
-	[C_COMPACT] = { "compactions", true },
-	[C_DROP_CACHES] = { "caches dropped", true },
-	[C_CPU] = { "CPU off and on", true },
-	[C_UNLOAD] = { "unloads refused", true },
-	[C_LIMIT] = { "memory limit changes", true },
-};
-
-const char *const properties[NR_ERRORS] = {
-	[E_STALE] = "nobody sees a stale page",
-	[E_FOREIGN] = "nobody sees a foreign page, or what was never written",
-	[E_ZERO] = "nobody sees zeroes where there is something",
-	[E_GHOST] = "nobody sees memory that is gone",
-	[E_LOST] = "no write is lost",
-	[E_GHOST_STORE] = "nobody writes what the owner may not write",
-	[E_CHILD] = "a child's copy stands still, and has no windows",
-	[E_SIGNAL] = "SIGBUS only where there is no memory",
-	[E_CALL] = "every call says what it should",
-	[E_DEATH] = "nobody dies but by a kill",
-	[E_STALL] = "nobody hangs",
-	[E_UNLOAD] = "the module cannot be unloaded while in use",
-};

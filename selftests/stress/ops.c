@@ -38,7 +38,7 @@ static void advise(unsigned int first, unsigned int n, int advice)
 }
 
 /* The contents have gone and zeroes are in their place: put stamps there. */
-static void refill(unsigned int first, unsigned int n)
+void refill(unsigned int first, unsigned int n)
 {
 	range_phase(first, n, PHASE_MAY_ZERO);
 	dwell();
@@ -104,7 +104,7 @@ static void op_none(unsigned int first, unsigned int n)
 
 static void op_munmap(unsigned int first, unsigned int n)
 {
-	bool wipes = region_of(first) != REGION_MEMFD;
+	bool wipes = !region_keeps(region_of(first));
 
 	range_phase(first, n, PHASE_CHANGING);
 	if (wipes)
@@ -168,7 +168,7 @@ static void op_mremap(unsigned int first, unsigned int n)
 
 static void op_dontneed(unsigned int first, unsigned int n)
 {
-	if (region_of(first) == REGION_MEMFD) {
+	if (region_keeps(region_of(first))) {
 		/* Only the entries go; the file keeps its pages. */
 		advise(first, n, MADV_DONTNEED);
 		return;
@@ -296,12 +296,21 @@ static void op_hammer(unsigned int first, unsigned int n)
 	static void (*const shared[])(unsigned int first, unsigned int n) = {
 		op_punch, op_munmap, op_none, op_readonly, op_pageout, op_mremap, op_dontneed,
 	};
+	static void (*const ours[])(unsigned int first, unsigned int n) = {
+		op_lend, op_munmap, op_none, op_readonly, op_pageout, op_mremap, op_dontneed,
+	};
 	unsigned int turns = 50 + rnd(200), which = rnd(ARRAY_SIZE(shared));
+	bool keeps = region_keeps(region_of(first));
 
 	n = n > 4 ? 4 : n;
 	source_hurry(first, n);
 	while (turns-- && !stopping()) {
-		(region_of(first) == REGION_MEMFD ? shared : private)[which](first, n);
+		if (region_of(first) == REGION_MEMFD)
+			shared[which](first, n);
+		else if (keeps)
+			ours[which](first, n);
+		else
+			private[which](first, n);
 		answer();
 	}
 	source_take_time();
@@ -399,22 +408,24 @@ static void op_exec(unsigned int first, unsigned int n)
 }
 
 #define R(region) BIT64(REGION_##region)
-#define ANY (R(ANON) | R(MEMFD) | R(KSM) | R(HUGE))
+#define OURS (R(SHARED) | R(OWNED))
+#define ANY (R(ANON) | R(MEMFD) | R(KSM) | R(HUGE) | OURS)
+#define MOST (R(ANON) | R(MEMFD) | R(HUGE) | OURS)
 #define PRIVATE (R(ANON) | R(HUGE))
 
 const struct op ops[] = {
 	{ "write", C_OP_WRITE, 24, ANY, op_write },
-	{ "mprotect read-only", C_OP_READONLY, 8, R(ANON) | R(MEMFD) | R(HUGE), op_readonly },
+	{ "mprotect read-only", C_OP_READONLY, 8, MOST, op_readonly },
 	{ "mprotect none", C_OP_NONE, 8, ANY, op_none },
 	{ "fork", C_OP_FORK, 3, PRIVATE, op_fork },
 	{ "fork and exit", C_OP_FORK_EXIT, 2, PRIVATE, op_fork_exit },
 	{ "pageout", C_OP_PAGEOUT, 8, ANY, op_pageout },
 	{ "pageout all", C_OP_PAGEOUT_ALL, 1, ANY, op_pageout_all },
-	{ "dontneed", C_OP_DONTNEED, 8, R(ANON) | R(MEMFD) | R(HUGE), op_dontneed },
+	{ "dontneed", C_OP_DONTNEED, 8, MOST, op_dontneed },
 	{ "free", C_OP_FREE, 4, PRIVATE, op_free },
 	{ "cold", C_OP_COLD, 4, ANY, op_cold },
-	{ "mremap", C_OP_MREMAP, 6, R(ANON) | R(MEMFD) | R(HUGE), op_mremap },
-	{ "munmap", C_OP_MUNMAP, 10, R(ANON) | R(MEMFD) | R(HUGE), op_munmap },
+	{ "mremap", C_OP_MREMAP, 6, MOST, op_mremap },
+	{ "munmap", C_OP_MUNMAP, 10, MOST, op_munmap },
 	{ "map over", C_OP_MAP_OVER, 6, PRIVATE, op_map_over },
 	{ "mergeable", C_OP_MERGE, 4, R(KSM), op_merge },
 	{ "unmergeable", C_OP_UNMERGE, 1, R(KSM), op_unmerge },
@@ -423,7 +434,11 @@ const struct op ops[] = {
 	{ "clear_refs", C_OP_SOFT_DIRTY, 2, ANY, op_soft_dirty },
 	{ "punch hole", C_OP_PUNCH, 4, R(MEMFD), op_punch },
 	{ "truncate", C_OP_TRUNCATE, 3, R(MEMFD), op_truncate },
-	{ "hammer", C_OP_HAMMER, 10, R(ANON) | R(MEMFD) | R(HUGE), op_hammer },
+	{ "lend", C_OP_LEND, 6, OURS, op_lend },
+	{ "resize", C_OP_RESIZE, 3, R(SHARED), op_resize },
+	{ "rebind", C_OP_REBIND, 3, R(SHARED), op_rebind },
+	{ "give", C_OP_GIVE, 6, R(OWNED), op_give },
+	{ "hammer", C_OP_HAMMER, 10, MOST, op_hammer },
 	{ "mlock", C_OP_MLOCK, 3, ANY, op_mlock },
 	{ "exec", C_OP_EXEC, 1, ANY, op_exec },
 };

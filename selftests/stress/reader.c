@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What an actor does with the memory of others, and its own: targets and windows.
+ * What an actor does with the memory of others, and its own: windows.
  */
 #include "stress.h"
 
@@ -15,144 +15,17 @@ struct window {
 	unsigned int n;
 	bool writable;
 	int target;
+	struct chain chain;
 };
 
-struct target targets[MAX_TARGETS] = { { -1, 0, 0 }, { -1, 0, 0 }, { -1, 0, 0 }, { -1, 0, 0 } };
 static struct window windows[MAX_WINDOWS];
 
-/* ---- Targets ---- */
+/* ---- Windows ---- */
 
 static bool current_inc(unsigned int slot, __u64 inc)
 {
 	return get(&ledger->actor[slot].inc) == inc;
 }
-
-/* A call on a target failed: was that right? */
-static void call_failed(unsigned int slot, __u64 inc, const char *what)
-{
-	int err = errno;
-
-	if (err == ENOMEM) {
-		count(C_NO_MEMORY);
-		return;
-	}
-	/* The call can have found the end of it; nothing else is an excuse. */
-	if ((err == ESRCH || err == EAGAIN) && !owner_was_alive(slot, inc))
-		return;
-	error_at(E_CALL, "actor %u: %s of actor %u.%llu: %s", self.slot, what, slot, inc,
-		 strerror(err));
-}
-
-static int open_by_mem(pid_t pid)
-{
-	char path[32];
-	int mem, fd, err;
-
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	mem = open(path, O_RDWR | O_CLOEXEC);
-	if (mem < 0) {
-		/* No such directory: the process has ended. */
-		if (errno == ENOENT)
-			errno = ESRCH;
-		return -1;
-	}
-	err = _test_target_open_mem(self.dev, mem, XMAP_RIGHTS_RW, 0, 0, &fd) ? errno : 0;
-	close(mem);
-	errno = err;
-	return err ? -1 : fd;
-}
-
-static void target_close(struct target *t)
-{
-	if (t->fd >= 0)
-		close(t->fd);
-	t->fd = -1;
-}
-
-/* Put a target into the slot, on an incarnation that was ready before and after. */
-static void target_open(struct target *t)
-{
-	unsigned int slot = rnd(ledger->actors);
-	struct actor *a = &ledger->actor[slot];
-	__u64 inc = get(&a->ready);
-	bool by_mem = rnd(2);
-	pid_t pid = __atomic_load_n(&a->pid, __ATOMIC_SEQ_CST);
-	int fd = -1;
-
-	target_close(t);
-	if (!inc || !pid)
-		return;
-	if (by_mem)
-		fd = open_by_mem(pid);
-	else if (_test_target_open_pid(self.dev, pid, XMAP_RIGHTS_RW, &fd))
-		fd = -1;
-	if (fd < 0) {
-		if (get(&a->ready) == inc && get(&a->leaving) != inc)
-			call_failed(slot, inc, "opening");
-		return;
-	}
-	if (get(&a->ready) != inc) {
-		/* It may be a later one, or another process of that number. */
-		close(fd);
-		return;
-	}
-	count(by_mem ? C_OPEN_MEM : C_OPEN_PIDFD);
-	*t = (struct target){ .fd = fd, .slot = slot, .inc = inc };
-}
-
-/* Replace a target by what it gives away: this part, these rights. */
-static void target_derive(struct target *t)
-{
-	int fd;
-
-	if (t->fd < 0)
-		return;
-	if (_test_target_derive(t->fd, XMAP_RIGHTS_RW, (unsigned long)page_at(t->slot, 0),
-				NR_PAGES * PAGE, &fd)) {
-		call_failed(t->slot, t->inc, "deriving");
-		return;
-	}
-	close(t->fd);
-	t->fd = fd;
-	count(C_OPEN_DERIVED);
-}
-
-/* POLLHUP is for the dead, and they get it. */
-static void target_poll(struct target *t)
-{
-	struct pollfd p = { .fd = t->fd, .events = 0 };
-	struct xmap_cmd_target_info info;
-
-	if (t->fd < 0)
-		return;
-	count(C_POLL);
-	if (poll(&p, 1, 0) < 0 || _test_target_info(t->fd, &info)) {
-		error_at(E_CALL, "actor %u: poll or info: %s", self.slot, strerror(errno));
-		return;
-	}
-	if ((p.revents & POLLHUP || info.out_state == XMAP_TARGET_DEAD) &&
-	    owner_was_alive(t->slot, t->inc))
-		error_at(E_CALL, "actor %u: actor %u.%llu is said to be dead", self.slot, t->slot,
-			 t->inc);
-}
-
-static void target_list(struct target *t)
-{
-	struct xmap_list_entry entries[8];
-	struct xmap_cmd_target_maps maps;
-	static char buf[8192];
-	__u64 cursor = 0;
-	__u32 n;
-
-	if (_test_list(self.dev, entries, ARRAY_SIZE(entries), 0, &n, &cursor))
-		error_at(E_CALL, "actor %u: list: %s", self.slot, strerror(errno));
-	else
-		count(C_LIST);
-	if (t->fd >= 0 && _test_target_maps(t->fd, 0, buf, sizeof(buf), &maps))
-		call_failed(t->slot, t->inc, "maps");
-}
-
-/* ---- Windows ---- */
 
 static void window_unmap(struct window *w)
 {
@@ -181,7 +54,9 @@ static void window_map(struct window *w, int target, enum region region)
 	window_unmap(w);
 	if (t->fd < 0)
 		return;
-	*w = (struct window){ .slot = t->slot, .inc = t->inc, .target = target };
+	*w = (struct window){
+		.slot = t->slot, .inc = t->inc, .target = target, .chain = t->chain,
+	};
 	/* One page, a region, or all with the holes between. */
 	switch (rnd(4)) {
 	case 0:
@@ -199,7 +74,7 @@ static void window_map(struct window *w, int target, enum region region)
 	mem = _test_window_map(t->fd, (unsigned long)page_at(w->slot, w->first), w->n * PAGE,
 			       PROT_READ | (w->writable ? PROT_WRITE : 0));
 	if (mem == MAP_FAILED) {
-		call_failed(t->slot, t->inc, "mapping");
+		call_failed(t->slot, t->inc, &t->chain, "mapping");
 		return;
 	}
 	w->mem = mem;
@@ -218,7 +93,7 @@ static void window_bury(struct window *w)
 
 	for (i = 0; i < w->n; i++) {
 		for (;;) {
-			look_begin(&l, w->slot, w->inc, w->first + i);
+			look_begin(&l, w->slot, w->inc, w->first + i, &w->chain);
 			if (touch_load(w->mem + i * PAGE, &value))
 				break;
 			look_source_word(&l, value, "a window on the dead");
@@ -234,6 +109,22 @@ static void window_bury(struct window *w)
 		}
 	}
 	count(C_DEAD_WINDOWS);
+	window_unmap(w);
+}
+
+/* What it was made of has been taken back: no page of it is there, and it is of no use. */
+static void window_forget(struct window *w)
+{
+	struct look l;
+	unsigned int i;
+	__u64 value;
+
+	for (i = 0; i < w->n; i++) {
+		look_begin(&l, w->slot, w->inc, w->first + i, &w->chain);
+		if (!touch_load(w->mem + i * PAGE, &value))
+			look_source_word(&l, value, "a window on what was taken");
+	}
+	count(C_TAKEN_WINDOWS);
 	window_unmap(w);
 }
 
@@ -268,7 +159,7 @@ static void window_load(struct window *w, unsigned int page)
 	__u64 value;
 	int sig;
 
-	look_begin(&l, w->slot, w->inc, page);
+	look_begin(&l, w->slot, w->inc, page, &w->chain);
 	sig = touch_load(mem + source_words[rnd(ARRAY_SIZE(source_words))], &value);
 	if (sig)
 		window_signal(&l, sig, false);
@@ -285,7 +176,7 @@ static void window_load_own(struct window *w, unsigned int page)
 	__u64 value;
 	int sig;
 
-	look_begin(&l, w->slot, w->inc, page);
+	look_begin(&l, w->slot, w->inc, page, &w->chain);
 	sig = touch_load(mem + reader_word(self.slot, via), &value);
 	if (sig)
 		window_signal(&l, sig, false);
@@ -302,7 +193,7 @@ static void window_store(struct window *w, unsigned int page)
 
 	if (!w->writable || !page_writable_by_readers(page) || region_of(page) == NR_REGIONS)
 		return;
-	look_begin(&l, w->slot, w->inc, page);
+	look_begin(&l, w->slot, w->inc, page, &w->chain);
 	seq = write_begin(&l, PATH_WINDOW, &wipes);
 	sig = touch_store(mem + reader_word(self.slot, PATH_WINDOW),
 			  reader_stamp(self.slot, PATH_WINDOW, w->slot, w->inc, page, seq));
@@ -413,7 +304,7 @@ static void window_prefault(struct window *w)
 		return;
 	n = 1 + rnd(w->first + w->n - page);
 	write = w->writable && rnd(2);
-	look_begin(&l, w->slot, w->inc, page);
+	look_begin(&l, w->slot, w->inc, page, &w->chain);
 	count(C_PREFAULT);
 	if (!_test_target_prefault(t->fd, write ? XMAP_TARGET_PREFAULT_WRITE : 0,
 				   w->mem + (page - w->first) * PAGE, n * PAGE, &done))
@@ -422,7 +313,7 @@ static void window_prefault(struct window *w)
 		look_missing(&l, write, "prefault");
 	/* The target was closed and opened again since: it is not that of the window. */
 	else if (errno != EINVAL)
-		call_failed(w->slot, w->inc, "prefault");
+		call_failed(w->slot, w->inc, &w->chain, "prefault");
 }
 
 /* A window is one piece. */
@@ -443,12 +334,19 @@ bool reader_window_is_absent(void)
 	return !w->mem || touch(w->mem) == SIGSEGV;
 }
 
+/* For other files: the guard of a load belongs to the file that loads. */
+int guarded_load(const void *addr, __u64 *value)
+{
+	return touch_load(addr, value);
+}
+
 /* ---- One thing ---- */
 
 /* Here, because the guard of a load belongs to the file that loads. */
 void reader_setup(void)
 {
 	touch_init();
+	lease_setup();
 }
 
 void reader_step(void)
@@ -457,11 +355,16 @@ void reader_step(void)
 	struct target *t = &targets[rnd(MAX_TARGETS)];
 	unsigned int what = rnd(100);
 
+	parcel_receive();
+	share_step();
 	if (what >= 40 && pursue())
 		return;
 	if (w->mem && !current_inc(w->slot, w->inc)) {
 		actor_beat("bury");
 		window_bury(w);
+	} else if (w->mem && chain_all_taken(&w->chain)) {
+		actor_beat("forget");
+		window_forget(w);
 	} else if (t->fd < 0 || what < 2) {
 		actor_beat("open");
 		target_open(t);

@@ -10,6 +10,7 @@
 
 static __u64 seqs[NR_PAGES];
 static int memfd = -1;
+static int region_fd[NR_REGIONS];
 static bool huge_in_use;
 
 static struct page *ledger_page(unsigned int page)
@@ -49,6 +50,18 @@ void range_void(unsigned int first, unsigned int n)
 		put(&ledger_page(i)->ceil, seqs[i]);
 		put(&ledger_page(i)->floor, seqs[i]);
 	}
+}
+
+/*
+ * The pages may be copies of what they were.  A write by the kernel that was under way
+ * then has gone to the old ones: nobody counts on what he has begun to write before.
+ */
+void range_moved(unsigned int first, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = first; i < first + n; i++)
+		put(&ledger_page(i)->wipes, ledger_page(i)->wipes + 2);
 }
 
 /* What is there now stays there. */
@@ -139,6 +152,41 @@ bool region_in_use(enum region region)
 	return region != REGION_HUGE || huge_in_use;
 }
 
+/* Do its pages outlive their mapping? */
+bool region_keeps(enum region region)
+{
+	return region == REGION_MEMFD || region == REGION_SHARED || region == REGION_OWNED;
+}
+
+/* What others find the one by that has one owner. */
+void region_name(char *name, unsigned int slot, __u64 inc)
+{
+	snprintf(name, XMAP_NAME_SIZE, "stress-owned-%u-%llu", slot, inc);
+}
+
+static void region_create(enum region region)
+{
+	struct xmap_cmd_region_create cmd = {
+		.size = sizeof(cmd),
+		.length = extents[region].pages * PAGE,
+	};
+
+	if (region == REGION_OWNED) {
+		cmd.flags = XMAP_REGION_SINGLE_OWNER | XMAP_REGION_PUBLISH;
+		cmd.mode = 0600;
+		cmd.gid = -1;
+		region_name(cmd.name, self.slot, self.inc);
+	}
+	MUST(ioctl(self.dev, XMAP_REGION_CREATE, &cmd));
+	region_fd[region] = cmd.out_fd;
+}
+
+/* The handle that created it. */
+int source_region(enum region region)
+{
+	return region_fd[region];
+}
+
 /* Map these pages where they belong.  They lie in one region. */
 int region_map(unsigned int first, unsigned int n)
 {
@@ -147,9 +195,9 @@ int region_map(unsigned int first, unsigned int n)
 	int fd = -1;
 	off_t off = 0;
 
-	if (region == REGION_MEMFD) {
+	if (region_keeps(region)) {
 		flags = MAP_FIXED | MAP_SHARED;
-		fd = memfd;
+		fd = region == REGION_MEMFD ? memfd : region_fd[region];
 		off = (first - extents[region].first) * PAGE;
 	}
 	if (mmap(page_at(self.slot, first), n * PAGE, PROT_READ | PROT_WRITE, flags, fd, off) ==
@@ -191,6 +239,8 @@ void source_setup(void)
 	huge_in_use = huge_pages_there() && ledger->actor[self.slot].source && rnd(2);
 	MUST(memfd = memfd_create("xmap-stress-source", MFD_CLOEXEC));
 	MUST(ftruncate(memfd, extents[REGION_MEMFD].pages * PAGE));
+	region_create(REGION_SHARED);
+	region_create(REGION_OWNED);
 	for (i = 0; i < NR_PAGES; i++)
 		seqs[i] = ledger_page(i)->ceil;
 	/* Those that are to be merged go in step. */
@@ -258,6 +308,8 @@ void source_step(void)
 	const struct op *op;
 	enum region region;
 
+	if (rnd(4) == 0)
+		lease_step();
 	do {
 		op = pick_op();
 		region = rnd(NR_REGIONS);

@@ -30,6 +30,14 @@
  *		look, the page's contents have been there all the time, and the look
  *		must find this or a later value.  The owner checks the same.
  *
+ *  leases	What can be taken back is a lease: an actor's export, a target that it
+ *		has derived and passed on, and that others may open it at all, which
+ *		it can refuse.  Each has a version.  Who takes back says so before the
+ *		call, and after it.  A target carries what it depends on with it, from
+ *		actor to actor.  If one of these said before a look that it had been
+ *		taken back, the look must fail; and unless one of them says so after
+ *		it, being taken back is no excuse for a look that has failed.
+ *
  * SIGBUS is also right when the owner is dead, and the OOM killer does not say whom
  * it has chosen.  So who gets an unexpected SIGBUS asks the owner for an answer.  If
  * it comes, the owner was alive at the time, and the SIGBUS was wrong.
@@ -57,6 +65,8 @@ enum region {
 	REGION_MEMFD,
 	REGION_KSM,
 	REGION_HUGE,
+	REGION_SHARED,
+	REGION_OWNED,
 	NR_REGIONS,
 };
 
@@ -115,6 +125,57 @@ struct page {
 	struct word word[MAX_ACTORS][NR_PATHS];
 };
 
+/* ---- What can be taken back ---- */
+
+#define NR_OFFERS 2U
+#define NR_GRANTS 2U
+#define NR_LOANS 2U
+
+/* What there can be leases of: exports, passed targets and regions, being opened. */
+enum {
+	LEASE_OFFER = 0,
+	LEASE_GRANT = NR_OFFERS,
+	LEASE_LOAN = NR_OFFERS + NR_GRANTS,
+	LEASE_OPEN = LEASE_LOAN + NR_LOANS,
+	NR_LEASES,
+};
+
+/* Low bits of a lease's word; above them is the version. */
+#define LEASE_LIVE 0x01ULL
+#define LEASE_CLOSED 0x02ULL
+#define LEASE_TAKING 0x03ULL
+#define LEASE_TAKEN 0x04ULL
+#define LEASE_STATE 0x0fULL
+#define LEASE_PART_TAKING 0x10ULL
+#define LEASE_PART_TAKEN 0x20ULL
+#define LEASE_PART 0x30ULL
+#define LEASE_STEP 0x100ULL
+#define LEASE_VERSION (~(LEASE_STEP - 1))
+
+/**
+ * struct lease - Something that its actor can take back
+ * @word: Version and state
+ * @part: Pages of a part that was taken: first << 32 | number; once for each version
+ */
+struct lease {
+	__u64 word;
+	__u64 part;
+};
+
+struct lease_ref {
+	unsigned int slot;
+	unsigned int index;
+	__u64 version;
+};
+
+#define MAX_CHAIN 4
+
+/* What a target depends on. */
+struct chain {
+	unsigned int n;
+	struct lease_ref ref[MAX_CHAIN];
+};
+
 /**
  * struct actor - One slot
  * @inc: Incarnation that has the slot, from before its start to after its end
@@ -124,6 +185,7 @@ struct page {
  * @answered: Number of the last one that this incarnation answered, with its number
  * @hot: Pages that it changes as fast as it can just now: first << 32 | number, or 0
  * @beats: Things it has done
+ * @offers_of: Incarnation whose exports its leases are
  * @doing: Name of what it does, for those who look why it hangs
  */
 struct actor {
@@ -134,9 +196,11 @@ struct actor {
 	__u64 answered;
 	__u64 hot;
 	__u64 beats;
+	__u64 offers_of;
 	pid_t pid;
 	bool source;
 	char doing[24];
+	struct lease lease[NR_LEASES];
 };
 
 enum error {
@@ -146,6 +210,8 @@ enum error {
 	E_GHOST,
 	E_LOST,
 	E_GHOST_STORE,
+	E_TAKEN,
+	E_REFUSED,
 	E_CHILD,
 	E_SIGNAL,
 	E_CALL,
@@ -163,7 +229,7 @@ struct ledger {
 	__u64 seed;
 	unsigned int actors;
 	__u32 stop;
-	__u64 count[64];
+	__u64 count[96];
 	__u64 errors[NR_ERRORS];
 	__u32 records;
 	char record[NR_RECORDS][160];
@@ -249,6 +315,31 @@ enum count {
 	C_CPU,
 	C_UNLOAD,
 	C_LIMIT,
+	C_OFFER,
+	C_OFFER_CLOSED,
+	C_ACCEPT,
+	C_PASS,
+	C_RECEIVE,
+	C_TAKE_OFFER,
+	C_TAKE_NUMBER,
+	C_TAKE_PART,
+	C_TAKE_GRANT,
+	C_TAKEN_LOOKS,
+	C_TAKEN_WINDOWS,
+	C_REFUSE,
+	C_REFUSED,
+	C_ADMIT,
+	C_OP_LEND,
+	C_OP_RESIZE,
+	C_OP_REBIND,
+	C_OP_GIVE,
+	C_LOAN,
+	C_LOAN_RECEIVED,
+	C_LOAN_LOOKS,
+	C_TAKE_LOAN,
+	C_TAKEN_LOANS,
+	C_BORROW_BUSY,
+	C_BORROWED,
 	NR_COUNTS,
 };
 
@@ -286,6 +377,8 @@ bool owner_was_alive(unsigned int slot, __u64 inc);
  * @floor: Read before
  * @phase: Read after @floor and before the look
  * @acked: Own words, read before
+ * @chain: What the look depends on
+ * @taken: That had been taken back before
  */
 struct look {
 	unsigned int slot;
@@ -294,6 +387,8 @@ struct look {
 	__u64 floor;
 	__u64 phase;
 	__u64 acked[NR_PATHS];
+	const struct chain *chain;
+	bool taken;
 };
 
 extern const unsigned int source_words[8];
@@ -304,12 +399,19 @@ __u64 reader_stamp(unsigned int reader, enum path via, unsigned int slot, __u64 
 		   unsigned int page, __u64 seq);
 bool page_writable_by_readers(unsigned int page);
 
-void look_begin(struct look *l, unsigned int slot, __u64 inc, unsigned int page);
+void look_begin(struct look *l, unsigned int slot, __u64 inc, unsigned int page,
+		const struct chain *chain);
 void look_source_word(const struct look *l, __u64 value, const char *how);
+void look_content(const struct look *l, __u64 wipes, __u64 value, const char *how);
 void look_own_word(const struct look *l, enum path via, __u64 value, const char *how);
 void look_missing(const struct look *l, bool store, const char *how);
 __u64 write_begin(struct look *l, enum path via, __u64 *wipes);
 void write_done(const struct look *l, enum path via, __u64 wipes, __u64 seq, const char *how);
+
+bool chain_taken(const struct chain *chain, unsigned int page);
+bool chain_all_taken(const struct chain *chain);
+bool chain_may_miss(const struct chain *chain, unsigned int page);
+bool chain_excuses(const struct chain *chain);
 
 /* ---- actor.c: who this process is ---- */
 
@@ -349,9 +451,13 @@ void source_check_page(unsigned int page);
 void source_restamp(unsigned int first, unsigned int n);
 void source_stamp_at(void *where, unsigned int first, unsigned int n);
 int source_file(void);
+int source_region(enum region region);
+bool region_keeps(enum region region);
+void region_name(char *name, unsigned int slot, __u64 inc);
 void range_phase(unsigned int first, unsigned int n, __u64 flags);
 void range_wiping(unsigned int first, unsigned int n);
 void range_void(unsigned int first, unsigned int n);
+void range_moved(unsigned int first, unsigned int n);
 void range_wiped(unsigned int first, unsigned int n);
 void dwell(void);
 void source_hurry(unsigned int first, unsigned int n);
@@ -371,18 +477,28 @@ struct op {
 	void (*fn)(unsigned int first, unsigned int n);
 };
 
+void refill(unsigned int first, unsigned int n);
+void op_lend(unsigned int first, unsigned int n);
+void op_resize(unsigned int first, unsigned int n);
+void op_rebind(unsigned int first, unsigned int n);
+void op_give(unsigned int first, unsigned int n);
+
 extern const struct op ops[];
 extern const unsigned int nr_ops;
 
-/* ---- reader.c, copies.c: what it does with the memory of others ---- */
+/* ---- reader.c, target.c, copies.c: what it does with the memory of others ---- */
 
 struct target {
 	int fd;
 	unsigned int slot;
 	__u64 inc;
+	unsigned int depth;
+	struct chain chain;
 };
 
 #define MAX_TARGETS 4
+/* They can be derived from each other not much deeper than this. */
+#define MAX_DEPTH 24
 
 extern struct target targets[MAX_TARGETS];
 
@@ -391,6 +507,50 @@ void reader_step(void);
 bool reader_window_is_absent(void);
 void copies_step(struct target *t);
 unsigned int random_page(void);
+
+void target_close(struct target *t);
+void target_open(struct target *t);
+void target_derive(struct target *t);
+void target_poll(struct target *t);
+void target_list(struct target *t);
+void call_failed(unsigned int slot, __u64 inc, const struct chain *chain, const char *what);
+
+/* ---- lease.c: what it lets others have, and what it gets from them ---- */
+
+void lease_setup(void);
+void lease_step(void);
+bool lease_accept(struct target *t, unsigned int slot, __u64 inc);
+__u64 lease_open_begin(unsigned int slot);
+bool lease_opened(struct target *t, __u64 word);
+bool lease_not_opened(unsigned int slot, __u64 word, int err);
+
+/* ---- share.c: regions of others ---- */
+
+void share_receive(int fd, unsigned int slot, __u64 inc, const struct chain *chain);
+void share_step(void);
+int guarded_load(const void *addr, __u64 *value);
+
+/* ---- parcel.c ---- */
+
+/**
+ * struct parcel - What is known of a descriptor that is passed on
+ * @region: It is a handle of a region, and no target
+ * @slot: Of whose memory it is a target
+ * @inc: Of which incarnation
+ * @depth: How far it has been derived
+ * @chain: What it depends on
+ */
+struct parcel {
+	bool region;
+	unsigned int slot;
+	__u64 inc;
+	unsigned int depth;
+	struct chain chain;
+};
+
+void inbox_setup(void);
+bool parcel_send(struct parcel *parcel, int fd, unsigned int to);
+void parcel_receive(void);
 
 /* ---- supervisor.c, group.c, baseline.c ---- */
 

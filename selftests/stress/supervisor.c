@@ -14,6 +14,9 @@
 #define STALL 300
 /* Seconds more than asked for, if something has not happened yet. */
 #define GRACE 900
+/* Things that all actors do together from one nuisance to the next, or how long that takes. */
+#define HARASS_BEATS 5
+#define HARASS_SECONDS 2
 
 static struct {
 	bool killed;
@@ -195,6 +198,26 @@ static void try_unload(void)
 	count(C_UNLOAD);
 }
 
+/*
+ * At the pace of what the actors do, and not of the clock: where all is slow they would
+ * be killed before they have done anything that lasts.
+ */
+static bool time_to_harass(void)
+{
+	static time_t last;
+	static __u64 before;
+	unsigned int slot;
+	__u64 beats = 0;
+
+	for (slot = 0; slot < ledger->actors; slot++)
+		beats += get(&ledger->actor[slot].beats);
+	if (beats - before < HARASS_BEATS && now() - last < HARASS_SECONDS)
+		return false;
+	before = beats;
+	last = now();
+	return true;
+}
+
 static void harass(void)
 {
 	unsigned int what = rnd(100);
@@ -304,7 +327,7 @@ void supervise(const struct options *opts, unsigned int seconds, bool to_the_ful
 			group_measure();
 			measured = true;
 		}
-		if (measured)
+		if (measured && time_to_harass())
 			harass();
 		if (ledger->records >= NR_RECORDS)
 			break;
