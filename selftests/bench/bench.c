@@ -26,6 +26,23 @@ struct ratio {
 	double value;
 };
 
+/* What the ways of a case are compared with, where that takes part in it. */
+static const struct {
+	const char *way;
+	const char *heading;
+	const char *key;
+} bases[] = {
+	{ "memfd", "/memfd", "ratio_to_memfd" },
+	{ "process_vm_readv", "/procvm", "ratio_to_process_vm" },
+	{ "unix_socket", "/socket", "ratio_to_unix_socket" },
+	{ "pipe", "/pipe", "ratio_to_pipe" },
+	{ "futex", "/futex", "ratio_to_futex" },
+	{ "memcpy", "/memcpy", "ratio_to_memcpy" },
+	{ "pipe_vmsplice", "/vmsplice", "ratio_to_pipe_vmsplice" },
+};
+
+#define NR_BASES (sizeof(bases) / sizeof(*bases))
+
 static int compare(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -111,17 +128,17 @@ static void run_case(struct bench *b, const struct bench_case *c, struct result 
 static void print_ratio(struct ratio ratio)
 {
 	if (ratio.valid)
-		printf(" %9.3f", ratio.value);
+		printf(" %9.*f", ratio.value < 0.01 ? 5 : 3, ratio.value);
 	else
 		printf(" %9s", "-");
 }
 
-static void json_ratio(FILE *json, const char *name, struct ratio ratio, const char *end)
+static void json_ratio(FILE *json, const char *name, struct ratio ratio)
 {
 	if (ratio.valid)
-		fprintf(json, "\"%s\": %.4f%s", name, ratio.value, end);
+		fprintf(json, ", \"%s\": %.5f", name, ratio.value);
 	else
-		fprintf(json, "\"%s\": null%s", name, end);
+		fprintf(json, ", \"%s\": null", name);
 }
 
 static void report_goal(const struct bench_case *c, const struct result *results)
@@ -133,7 +150,7 @@ static void report_goal(const struct bench_case *c, const struct result *results
 		printf("  %s to %s, goal %.2f..%.2f: %.2f %s\n", c->goal.way, c->goal.base,
 		       c->goal.low, c->goal.high, ratio.value, met ? "ok" : "MISSED");
 	else
-		printf("  %s to %s, goal at most %.2f: %.2f %s\n", c->goal.way, c->goal.base,
+		printf("  %s to %s, goal at most %.2f: %.4f %s\n", c->goal.way, c->goal.base,
 		       c->goal.high, ratio.value, met ? "ok" : "MISSED");
 }
 
@@ -144,31 +161,27 @@ static void report(const struct bench *b, const struct bench_case *c,
 
 	for (int i = 0; c->ways[i].name; i++) {
 		double sorted[BENCH_MAX_ROUNDS], mid;
-		struct ratio memfd, process_vm, socket;
 
 		if (c->ways[i].needs_module && b->dev_fd < 0)
 			continue;
 		memcpy(sorted, results[i].ns, sizeof(sorted));
 		mid = median(sorted, c->rounds) / c->unit_ns;
-		memfd = ratio_to(c, results, i, "memfd");
-		process_vm = ratio_to(c, results, i, "process_vm_readv");
-		socket = ratio_to(c, results, i, "unix_socket");
 
 		printf("%-27s %-17s %9zu %11.3f %11.3f %11.3f %-3s", c->name, c->ways[i].name,
 		       c->size, mid, sorted[0] / c->unit_ns, sorted[c->rounds - 1] / c->unit_ns,
 		       c->unit);
-		print_ratio(memfd);
-		print_ratio(process_vm);
-		print_ratio(socket);
-		printf("\n");
-
 		fprintf(json, "%s\n  {\"case\": \"%s\", \"way\": \"%s\", \"size\": %zu, ",
 			first ? "[" : ",", c->name, c->ways[i].name, c->size);
-		fprintf(json, "\"unit\": \"%s\", \"median\": %.4f, \"min\": %.4f, \"max\": %.4f, ",
+		fprintf(json, "\"unit\": \"%s\", \"median\": %.4f, \"min\": %.4f, \"max\": %.4f",
 			c->unit, mid, sorted[0] / c->unit_ns, sorted[c->rounds - 1] / c->unit_ns);
-		json_ratio(json, "ratio_to_memfd", memfd, ", ");
-		json_ratio(json, "ratio_to_process_vm", process_vm, ", ");
-		json_ratio(json, "ratio_to_unix_socket", socket, "}");
+		for (size_t n = 0; n < NR_BASES; n++) {
+			struct ratio ratio = ratio_to(c, results, i, bases[n].way);
+
+			print_ratio(ratio);
+			json_ratio(json, bases[n].key, ratio);
+		}
+		printf("\n");
+		fprintf(json, "}");
 		first = false;
 	}
 	if (c->goal.way && (b->dev_fd >= 0 || !c->ways[find_way(c, c->goal.way)].needs_module))
@@ -183,8 +196,8 @@ int main(int argc, char **argv)
 	struct utsname uts;
 	FILE *json;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s OUTPUT.json\n", argv[0]);
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: %s OUTPUT.json [CASE]\n", argv[0]);
 		return 2;
 	}
 	json = fopen(argv[1], "we");
@@ -196,9 +209,14 @@ int main(int argc, char **argv)
 	printf("# xmap_bench on %s: %s\n", uts.release,
 	       b.dev_fd >= 0 ? "with /dev/xmap" :
 	       "no /dev/xmap, so only the other ways; load the module for all");
-	printf("%-27s %-17s %9s %11s %11s %11s %-3s %9s %9s %9s\n", "case", "way", "size",
-	       "median", "min", "max", "", "/memfd", "/procvm", "/socket");
+	printf("%-27s %-17s %9s %11s %11s %11s %-3s", "case", "way", "size", "median", "min",
+	       "max", "");
+	for (size_t n = 0; n < NR_BASES; n++)
+		printf(" %9s", bases[n].heading);
+	printf("\n");
 	for (const struct bench_case *c = bench_cases; c->name; c++) {
+		if (argc == 3 && strcmp(argv[2], c->name))
+			continue;
 		run_case(&b, c, results);
 		report(&b, c, results, json);
 	}

@@ -164,6 +164,17 @@ void bench_start_echo(struct bench *b);
 void bench_start_sink(struct bench *b);
 void bench_stop_peers(struct bench *b);
 
+/* moves.c: the same, between this process and another, which the other two start and end. */
+double run_move_small(struct bench *b, const struct bench_way *way, unsigned int round);
+double run_move_huge(struct bench *b, const struct bench_way *way, unsigned int round);
+double run_move_small_read(struct bench *b, const struct bench_way *way, unsigned int round);
+double run_move_huge_map(struct bench *b, const struct bench_way *way, unsigned int round);
+double run_move_huge_read(struct bench *b, const struct bench_way *way, unsigned int round);
+double run_move_memcpy(struct bench *b, const struct bench_way *way, unsigned int round);
+double run_move_pipe(struct bench *b, const struct bench_way *way, unsigned int round);
+void bench_start_mover(struct bench *b);
+void bench_stop_mover(struct bench *b);
+
 /* Loads and stores that the compiler leaves alone: they are what is measured. */
 static inline uint64_t load_word(const void *p)
 {

@@ -103,6 +103,25 @@ static const struct bench_way throughput_ways[] = {
 	{ NULL },
 };
 
+/* Too short to have a huge page. */
+static const struct bench_way move_page_ways[] = {
+	{ "region_4k_move", run_move_small, NULL, true },
+	{ "memcpy", run_move_memcpy, NULL, true },
+	{ "pipe_vmsplice", run_move_pipe, NULL, true },
+	{ NULL },
+};
+
+static const struct bench_way move_ways[] = {
+	{ "region_2m_move", run_move_huge, NULL, true },
+	{ "region_2m_map", run_move_huge_map, NULL, true },
+	{ "region_2m_read", run_move_huge_read, NULL, true },
+	{ "region_4k_move", run_move_small, NULL, true },
+	{ "region_4k_read", run_move_small_read, NULL, true },
+	{ "memcpy", run_move_memcpy, NULL, true },
+	{ "pipe_vmsplice", run_move_pipe, NULL, true },
+	{ NULL },
+};
+
 const struct bench_case bench_cases[] = {
 	{
 		.name = "random-read",
@@ -282,6 +301,34 @@ const struct bench_case bench_cases[] = {
 		.ways = throughput_ways,
 		.setup = bench_start_sink,
 		.teardown = bench_stop_peers,
+	}, {
+		.name = "move",
+		.size = 4 * KIB,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 31,
+		.ways = move_page_ways,
+		.setup = bench_start_mover,
+		.teardown = bench_stop_mover,
+	}, {
+		.name = "move",
+		.size = 2 * MIB,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 31,
+		.ways = move_ways,
+		.setup = bench_start_mover,
+		.teardown = bench_stop_mover,
+	}, {
+		.name = "move",
+		.size = 256 * MIB,
+		.unit = "us",
+		.unit_ns = 1e3,
+		.rounds = 9,
+		.ways = move_ways,
+		.setup = bench_start_mover,
+		.teardown = bench_stop_mover,
+		.goal = { "region_2m_move", "memcpy", 0, 0.01 },
 	},
 	{ .name = NULL },
 };
